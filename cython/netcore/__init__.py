@@ -1,0 +1,1 @@
+"""The TCP/IP core: a pure machine of frames, calls and time, compiled by Cython."""

@@ -1,0 +1,181 @@
+#!/usr/bin/env python3
+"""Builds the core (cython/netcore) in place, only what changed. Several may run at once: a file lock orders them.
+
+Each variant has folders of its own:
+
+  plain                 modules beside their sources in cython/netcore
+  --sanitize address    AddressSanitizer and UndefinedBehaviorSanitizer: a complete netcore in build/address
+  --sanitize thread     ThreadSanitizer: a complete netcore in build/thread
+  --coverage            line trace for the Cython plugin of coverage.py: a complete netcore in build/coverage
+
+A variant other than plain is used by putting its folder first on PYTHONPATH; the line to run is printed.
+--annotate writes Cython's HTML report of Python interaction to build/annotate/ (it translates every module).
+
+setup.py reads these environment variables, which pip and other front ends can set as well:
+
+  WSPSTACK_SANITIZE=address|thread   as --sanitize
+  WSPSTACK_COVERAGE=1                as --coverage
+  WSPSTACK_ANNOTATE=1                HTML beside the generated C
+  WSPSTACK_JOBS=N                    translations and compilations at once (default: the processors)
+  WSPSTACK_BUILD_DIR=PATH            where the generated C goes (default: build/cython-plain)
+  CFLAGS, LDFLAGS                    added to the compiler's and the linker's arguments, such as CFLAGS=-march=native
+"""
+
+import argparse
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+PACKAGE = ROOT / "cython" / "netcore"
+PRELOAD = {"address": ("libasan.so", "libubsan.so"), "thread": ("libtsan.so",)}
+PYTHON_FILES = ("*.py", "*.pyi", "*.pxd", "*.pyx", "py.typed")
+
+
+@contextmanager
+def build_lock() -> Iterator[None]:
+    """Holds the one lock of the build folder; says so when another build must end first."""
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("build: waiting for another build to end", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def recipe() -> str:
+    """Returns a digest of what no time stamp tells: build rules, flags, the versions of Cython and Python."""
+    import Cython
+
+    parts = [(ROOT / "setup.py").read_text(), Cython.__version__, sys.version]
+    parts += [os.environ.get(name, "") for name in ("CC", "CFLAGS", "LDFLAGS")]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def recipe_changed(stamp: Path) -> bool:
+    """Tells whether the variant was last built by other rules, so that everything must be built again."""
+    return not stamp.exists() or stamp.read_text() != recipe()
+
+
+def remove_orphans(package: Path) -> None:
+    """Removes extension modules whose source is gone: they would hide a deletion or a rename."""
+    for module in package.rglob("*.so"):
+        relative = module.relative_to(package)
+        source = PACKAGE / relative.parent / (relative.name.split(".")[0] + ".pyx")
+        if not source.exists():
+            module.unlink()
+
+
+def copy_python_files(target: Path) -> None:
+    """Copies what is no extension module into a variant's folder and removes what the source no longer has."""
+    wanted = {path.relative_to(PACKAGE) for pattern in PYTHON_FILES for path in PACKAGE.rglob(pattern)}
+    for relative in wanted:
+        copy = target / relative
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(PACKAGE / relative, copy)
+    for pattern in PYTHON_FILES:
+        for path in target.rglob(pattern):
+            if path.relative_to(target) not in wanted:
+                path.unlink()
+
+
+def run_setup(arguments: list[str], environment: dict[str, str], verbose: bool) -> int:
+    """Runs setup.py; its output is shown when it fails, or always if asked. Returns the exit status."""
+    command = [sys.executable, "setup.py", "--verbose" if verbose else "--quiet", *arguments]
+    result = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=None if verbose else subprocess.PIPE,
+        stderr=None if verbose else subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    if result.returncode and result.stdout:
+        print(result.stdout, file=sys.stderr)
+    elif result.stdout and "warning:" in result.stdout:
+        print(result.stdout, file=sys.stderr)
+    return result.returncode
+
+
+def sanitizer_environment(kind: str) -> str:
+    """Returns the assignments that let an ordinary Python load modules built with a sanitizer."""
+    libraries = []
+    for name in PRELOAD[kind]:
+        found = subprocess.run(["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True)
+        libraries.append(found.stdout.strip())
+    options = {
+        "address": "ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 PYTHONMALLOC=malloc",
+        "thread": "TSAN_OPTIONS=halt_on_error=1",
+    }
+    return f'LD_PRELOAD="{" ".join(libraries)}" {options[kind]}'
+
+
+def build(variant: str, *, annotate: bool, force: bool, jobs: int, verbose: bool) -> int:
+    """Builds one variant (``plain``, ``address``, ``thread`` or ``coverage``) and returns the exit status."""
+    environment = {"WSPSTACK_JOBS": str(jobs), "WSPSTACK_BUILD_DIR": f"build/cython-{variant}"}
+    if variant in PRELOAD:
+        environment["WSPSTACK_SANITIZE"] = variant
+    if variant == "coverage":
+        environment["WSPSTACK_COVERAGE"] = "1"
+    package = PACKAGE
+    arguments = ["build_ext"]
+    with build_lock():
+        if variant == "plain":
+            arguments += ["--inplace"]
+        else:
+            package = BUILD / variant / "netcore"
+            copy_python_files(package)
+            arguments += ["--build-lib", f"build/{variant}", "--build-temp", f"build/temp-{variant}"]
+        if annotate:
+            environment["WSPSTACK_ANNOTATE"] = "1"
+            environment["WSPSTACK_BUILD_DIR"] = "build/annotate"
+        stamp = BUILD / f".recipe-{variant}-{sys.implementation.cache_tag}"
+        if force or recipe_changed(stamp):
+            stamp.unlink(missing_ok=True)
+            arguments += ["--force"]
+        remove_orphans(package)
+        status = run_setup(arguments, environment, verbose)
+        if status == 0:
+            stamp.write_text(recipe())
+    return status
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Reads the command line and builds; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    variant = parser.add_mutually_exclusive_group()
+    variant.add_argument("--sanitize", choices=sorted(PRELOAD), help="build with sanitizers into a folder of its own")
+    variant.add_argument("--coverage", action="store_true", help="build with line trace into a folder of its own")
+    parser.add_argument("--annotate", action="store_true", help="write the HTML report of Python interaction")
+    parser.add_argument("--force", action="store_true", help="build everything, changed or not")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="work at once (%(default)s)")
+    parser.add_argument("--verbose", action="store_true", help="show every command")
+    options = parser.parse_args(arguments)
+    chosen = options.sanitize or ("coverage" if options.coverage else "plain")
+    status = build(chosen, annotate=options.annotate, force=options.force, jobs=options.jobs, verbose=options.verbose)
+    if status:
+        print("build: failed", file=sys.stderr)
+        return status
+    if options.sanitize:
+        python = os.path.relpath(sys.executable)
+        print(f"{sanitizer_environment(chosen)} PYTHONPATH=build/{chosen} {python} -m pytest")
+    elif options.coverage:
+        print(f"PYTHONPATH=build/coverage {os.path.relpath(sys.executable)} -m pytest")
+    if options.annotate:
+        print("build/annotate/")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""Makes every ``.pyx`` file under cython/netcore an extension module.
+
+All that can be declared stands in pyproject.toml. This file exists because ``ext-modules`` there takes neither a file
+pattern nor Cython's directives. Switches come from the environment; ``scripts/build.py --help`` explains them.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).resolve().parent
+SOURCE = Path("cython")
+
+DIRECTIVES: dict[str, Any] = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+    "embedsignature": True,
+}
+
+# -fwrapv: sequence numbers and clocks wrap, and signed wrap must mean what it looks like.
+COMPILE_ARGUMENTS = ["-O2", "-fwrapv", "-fno-strict-aliasing", "-Wall", "-Wno-unused-function"]
+
+SANITIZERS = {"address": "address,undefined", "thread": "thread"}
+
+
+def switch(name: str) -> str:
+    """Returns the value of an environment switch; unset, empty and ``0`` are the empty string."""
+    value = os.environ.get(name, "")
+    return "" if value == "0" else value
+
+
+def module_name(path: Path) -> str:
+    """Returns the import name of a ``.pyx`` file, given relative to the repository."""
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+
+
+def extension(path: Path) -> Extension:
+    """Returns the extension module of one ``.pyx`` file with the flags that the switches ask for.
+
+    Raises:
+        SystemExit: WSPSTACK_SANITIZE names no known sanitizer.
+    """
+    compile_arguments = list(COMPILE_ARGUMENTS)
+    link_arguments = []
+    macros: list[tuple[str, str | None]] = []
+    sanitizer = switch("WSPSTACK_SANITIZE")
+    if sanitizer:
+        if sanitizer not in SANITIZERS:
+            raise SystemExit(f"WSPSTACK_SANITIZE={sanitizer}: choose one of {', '.join(SANITIZERS)}")
+        flag = f"-fsanitize={SANITIZERS[sanitizer]}"
+        compile_arguments += [flag, "-g", "-O1", "-fno-omit-frame-pointer"]
+        link_arguments += [flag]
+    if switch("WSPSTACK_COVERAGE"):
+        macros += [("CYTHON_TRACE", "1"), ("CYTHON_TRACE_NOGIL", "1")]
+    return Extension(
+        module_name(path),
+        [path.as_posix()],
+        extra_compile_args=compile_arguments,
+        extra_link_args=link_arguments,
+        define_macros=macros,
+    )
+
+
+class BuildCore(build_ext):
+    """Translates the .pyx files when extensions are built, not when setup.py is read.
+
+    So the sources that setuptools knows (and puts into the sdist) are the .pyx files and not the generated C.
+    """
+
+    def build_extensions(self) -> None:
+        """Translates what changed, its cimported .pxd files included, and compiles it."""
+        from Cython.Build import cythonize
+
+        directives = dict(DIRECTIVES)
+        default_folder = "build/cython-plain"
+        if switch("WSPSTACK_COVERAGE"):
+            directives["linetrace"] = True
+            default_folder = "build/cython-coverage"
+        jobs = int(switch("WSPSTACK_JOBS") or os.cpu_count() or 1)
+        translated = cythonize(
+            [Extension(each.name, list(each.sources)) for each in self.extensions],
+            build_dir=switch("WSPSTACK_BUILD_DIR") or default_folder,
+            include_path=[SOURCE.as_posix()],
+            compiler_directives=directives,
+            annotate=bool(switch("WSPSTACK_ANNOTATE")),
+            force=bool(self.force),
+            nthreads=jobs,
+            quiet=not self.verbose,
+        )
+        sources = {each.name: each.sources for each in translated}
+        for each in self.extensions:
+            each.sources = sources[each.name]
+        self.parallel = self.parallel or jobs
+        super().build_extensions()
+
+
+os.chdir(ROOT)
+setup(
+    ext_modules=[extension(path) for path in sorted(SOURCE.glob("netcore/**/*.pyx"))],
+    cmdclass={"build_ext": BuildCore},
+)

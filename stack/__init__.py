@@ -1,0 +1,1 @@
+"""A user-space TCP/IP stack with Winsock semantics."""

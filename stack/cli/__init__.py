@@ -1,0 +1,6 @@
+"""The wspstack command."""
+
+
+def main() -> None:
+    """Runs the command line."""
+    raise SystemExit("wspstack: the command line is not written yet")
