@@ -79,6 +79,8 @@ class BuildCore(build_ext):
 
         directives = dict(DIRECTIVES)
         default_folder = "build/cython-plain"
+        if switch("WSPSTACK_ANNOTATE"):
+            default_folder = "build/annotate"
         if switch("WSPSTACK_COVERAGE"):
             directives["linetrace"] = True
             default_folder = "build/cython-coverage"
@@ -93,15 +95,24 @@ class BuildCore(build_ext):
             nthreads=jobs,
             quiet=not self.verbose,
         )
+        if switch("WSPSTACK_ANNOTATE"):
+            return
         sources = {each.name: each.sources for each in translated}
         for each in self.extensions:
             each.sources = sources[each.name]
         self.parallel = self.parallel or jobs
         super().build_extensions()
 
+    def copy_file(self, infile: str, outfile: str, *arguments: Any, **keywords: Any) -> Any:
+        """Copies beside the target and renames, so that a program that starts meanwhile finds a whole module."""
+        partial = f"{outfile}.partial"
+        _, copied = super().copy_file(infile, partial, *arguments, **keywords)
+        if copied:
+            os.replace(partial, outfile)
+        return outfile, copied
 
-os.chdir(ROOT)
-setup(
-    ext_modules=[extension(path) for path in sorted(SOURCE.glob("netcore/**/*.pyx"))],
-    cmdclass={"build_ext": BuildCore},
-)
+
+if __name__ == "__main__":
+    os.chdir(ROOT)
+    sources = [] if switch("WSPSTACK_WITHOUT_CORE") else sorted(SOURCE.glob("netcore/**/*.pyx"))
+    setup(ext_modules=[extension(path) for path in sources], cmdclass={"build_ext": BuildCore})

@@ -9,13 +9,14 @@ Each variant has folders of its own:
   --coverage            line trace for the Cython plugin of coverage.py: a complete netcore in build/coverage
 
 A variant other than plain is used by putting its folder first on PYTHONPATH; the line to run is printed.
---annotate writes Cython's HTML report of Python interaction to build/annotate/ (it translates every module).
+--annotate only translates, and writes Cython's HTML report of Python interaction to build/annotate/.
 
 setup.py reads these environment variables, which pip and other front ends can set as well:
 
   WSPSTACK_SANITIZE=address|thread   as --sanitize
   WSPSTACK_COVERAGE=1                as --coverage
-  WSPSTACK_ANNOTATE=1                HTML beside the generated C
+  WSPSTACK_ANNOTATE=1                as --annotate: no module is made
+  WSPSTACK_WITHOUT_CORE=1            no extension modules: an editable installation whose core this program builds
   WSPSTACK_JOBS=N                    translations and compilations at once (default: the processors)
   WSPSTACK_BUILD_DIR=PATH            where the generated C goes (default: build/cython-plain)
   CFLAGS, LDFLAGS                    added to the compiler's and the linker's arguments, such as CFLAGS=-march=native
@@ -28,6 +29,8 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,9 +64,45 @@ def recipe() -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def recipe_changed(stamp: Path) -> bool:
-    """Tells whether the variant was last built by other rules, so that everything must be built again."""
-    return not stamp.exists() or stamp.read_text() != recipe()
+def sources_digest() -> str:
+    """Returns a digest of the names and contents of everything in the package that is not made by a build."""
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in PYTHON_FILES for path in PACKAGE.rglob(pattern)}):
+        digest.update(f"{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def is_complete(package: Path) -> bool:
+    """Tells whether every .pyx file has its extension module for this Python, and no module is without its file."""
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    wanted = {path.relative_to(PACKAGE).with_suffix(suffix) for path in PACKAGE.rglob("*.pyx")}
+    return wanted == {path.relative_to(package) for path in package.rglob(f"*{suffix}")}
+
+
+def backdate_generated(folder: Path, started: float) -> None:
+    """Dates generated C back to the start of the build (seconds since the epoch).
+
+    A source that was edited while it was being translated is thereby newer than its C and is translated again.
+    """
+    for path in folder.rglob("*.c"):
+        if path.stat().st_mtime > started:
+            os.utime(path, (started, started))
+
+
+def outputs(variant: str) -> Iterator[Path]:
+    """Yields the generated C and the extension modules of a variant, the copies in setuptools' own folder included."""
+    yield from (BUILD / ("annotate" if variant == "annotate" else f"cython-{variant}")).rglob("*.c")
+    if variant == "plain":
+        yield from PACKAGE.rglob("*.so")
+        yield from BUILD.glob("lib.*/**/*.so")
+    else:
+        yield from (BUILD / variant).rglob("*.so")
+
+
+def expire(variant: str) -> None:
+    """Dates all outputs of a variant to 1970, so that each is made again, be it over several failing builds."""
+    for path in outputs(variant):
+        os.utime(path, (0, 0))
 
 
 def remove_orphans(package: Path) -> None:
@@ -101,10 +140,8 @@ def run_setup(arguments: list[str], environment: dict[str, str], verbose: bool) 
         text=True,
         errors="replace",
     )
-    if result.returncode and result.stdout:
-        print(result.stdout, file=sys.stderr)
-    elif result.stdout and "warning:" in result.stdout:
-        print(result.stdout, file=sys.stderr)
+    if result.stdout and (result.returncode or "warning:" in result.stdout):
+        print(result.stdout.partition("Traceback (most recent call last)")[0].strip(), file=sys.stderr)
     return result.returncode
 
 
@@ -121,33 +158,36 @@ def sanitizer_environment(kind: str) -> str:
     return f'LD_PRELOAD="{" ".join(libraries)}" {options[kind]}'
 
 
-def build(variant: str, *, annotate: bool, force: bool, jobs: int, verbose: bool) -> int:
-    """Builds one variant (``plain``, ``address``, ``thread`` or ``coverage``) and returns the exit status."""
-    environment = {"WSPSTACK_JOBS": str(jobs), "WSPSTACK_BUILD_DIR": f"build/cython-{variant}"}
+def build(variant: str, *, force: bool, jobs: int, verbose: bool) -> int:
+    """Builds one variant (``plain``, ``address``, ``thread``, ``coverage``, ``annotate``); returns the exit status."""
+    folder = BUILD / ("annotate" if variant == "annotate" else f"cython-{variant}")
+    environment = {"WSPSTACK_JOBS": str(jobs), "WSPSTACK_BUILD_DIR": folder.relative_to(ROOT).as_posix()}
     if variant in PRELOAD:
         environment["WSPSTACK_SANITIZE"] = variant
-    if variant == "coverage":
-        environment["WSPSTACK_COVERAGE"] = "1"
+    elif variant in ("coverage", "annotate"):
+        environment[f"WSPSTACK_{variant.upper()}"] = "1"
     package = PACKAGE
     arguments = ["build_ext"]
     with build_lock():
         if variant == "plain":
             arguments += ["--inplace"]
-        else:
+        elif variant != "annotate":
             package = BUILD / variant / "netcore"
             copy_python_files(package)
             arguments += ["--build-lib", f"build/{variant}", "--build-temp", f"build/temp-{variant}"]
-        if annotate:
-            environment["WSPSTACK_ANNOTATE"] = "1"
-            environment["WSPSTACK_BUILD_DIR"] = "build/annotate"
-        stamp = BUILD / f".recipe-{variant}-{sys.implementation.cache_tag}"
-        if force or recipe_changed(stamp):
-            stamp.unlink(missing_ok=True)
-            arguments += ["--force"]
+        stamp = BUILD / f".stamp-{variant}-{sys.implementation.cache_tag}"
+        rules, sources, started = recipe(), sources_digest(), time.time()
+        built_by, built_from = stamp.read_text().split() if stamp.exists() else ("", "")
+        complete = variant == "annotate" or is_complete(package)
+        if not force and complete and (built_by, built_from) == (rules, sources):
+            return 0
+        if force or built_by != rules:
+            expire(variant)
+            stamp.write_text(f"{rules} expired")
         remove_orphans(package)
         status = run_setup(arguments, environment, verbose)
-        if status == 0:
-            stamp.write_text(recipe())
+        backdate_generated(folder, started)
+        stamp.write_text(f"{rules} {sources if status == 0 else 'failed'}")
     return status
 
 
@@ -157,22 +197,22 @@ def main(arguments: list[str] | None = None) -> int:
     variant = parser.add_mutually_exclusive_group()
     variant.add_argument("--sanitize", choices=sorted(PRELOAD), help="build with sanitizers into a folder of its own")
     variant.add_argument("--coverage", action="store_true", help="build with line trace into a folder of its own")
-    parser.add_argument("--annotate", action="store_true", help="write the HTML report of Python interaction")
+    variant.add_argument("--annotate", action="store_true", help="write the HTML report of Python interaction")
     parser.add_argument("--force", action="store_true", help="build everything, changed or not")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="work at once (%(default)s)")
     parser.add_argument("--verbose", action="store_true", help="show every command")
     options = parser.parse_args(arguments)
-    chosen = options.sanitize or ("coverage" if options.coverage else "plain")
-    status = build(chosen, annotate=options.annotate, force=options.force, jobs=options.jobs, verbose=options.verbose)
+    chosen = options.sanitize or ("coverage" if options.coverage else "annotate" if options.annotate else "plain")
+    status = build(chosen, force=options.force, jobs=options.jobs, verbose=options.verbose)
     if status:
         print("build: failed", file=sys.stderr)
         return status
+    python = os.path.relpath(sys.executable)
     if options.sanitize:
-        python = os.path.relpath(sys.executable)
         print(f"{sanitizer_environment(chosen)} PYTHONPATH=build/{chosen} {python} -m pytest")
     elif options.coverage:
-        print(f"PYTHONPATH=build/coverage {os.path.relpath(sys.executable)} -m pytest")
-    if options.annotate:
+        print(f"PYTHONPATH=build/coverage {python} -m pytest")
+    elif options.annotate:
         print("build/annotate/")
     return 0
 
