@@ -1,0 +1,244 @@
+"""Network namespaces: made, entered, removed; as root with a name in /run/netns, as an ordinary user without.
+
+Each namespace has a holder process (tapdev/holder.py) that lives in it, hands out descriptors opened there, and cleans
+up when this process ends, however it ends. Nothing here moves the calling process or one of its threads.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from pyroute2 import IPRoute
+from pyroute2 import netns as kernel_names
+
+from tapdev import link
+from tapdev.errors import NamespaceUnavailable
+from tapdev.holder import MARK, remove_name
+from tapdev.spawn import Command, popen_inside, run_with
+from tapdev.tap import Kind, Tap, device_path, device_unavailable
+
+NAMES = Path("/run/netns")
+OWNER_ALIAS = "made by wspstack"
+
+_HOLDER = str(Path(__file__).with_name("holder.py"))
+
+Unshare = Literal["user", "net", "none"]
+
+
+class Namespace:
+    """A network namespace, held until `close`.
+
+    Attributes: `name`, that of /run/netns for a privileged one; `rootless`, whether it stands in a user namespace of
+    its own, where the caller is root; `enter_hint`, what to type before a command to run it inside.
+    """
+
+    def __init__(self, name: str, unshare: Unshare, *, user: int = -1, net: int = -1) -> None:
+        """Start a holder inside the namespaces `user` and `net` (descriptors, -1: stay); see `create`, `join`."""
+        self.name = name
+        self._lock = threading.Lock()
+        self._owns_name = False
+        self._channel, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with far:
+            command = [sys.executable, "-I", _HOLDER, str(far.fileno()), str(os.getpid()), unshare]
+            self._holder = popen_inside(
+                user,
+                net,
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C at the terminal is for the program, not for the holder
+                cwd="/",
+                pass_fds=[far.fileno()],
+            )
+        try:
+            self._net, self._user = self._receive(2)
+        except OSError as error:
+            self._channel.close()
+            self._holder.wait()
+            raise _refusal(error.errno or 0) from None
+        # A user namespace that is the caller's own need not, and cannot, be entered (setns(2)).
+        self.rootless = not os.path.samestat(os.fstat(self._user), os.stat("/proc/self/ns/user"))
+
+    @classmethod
+    def create(cls, name: str, *, rootless: bool | None = None, beside: "Namespace | None" = None) -> Self:
+        """Make a namespace called `name`.
+
+        `rootless` True makes it in a user namespace and without an entry in /run/netns, False in /run/netns, None as
+        the privileges of the caller allow. `beside` puts it into the user namespace of another one, so that
+        interfaces can be moved between them.
+        Raises FileExistsError if /run/netns has that name already, NamespaceUnavailable for all else.
+        """
+        if beside is not None:
+            rootless = beside.rootless
+        if rootless is None:
+            try:
+                return cls.create(name, rootless=False)
+            except NamespaceUnavailable:
+                return cls.create(name, rootless=True)
+        if not rootless and os.path.lexists(NAMES / name):
+            raise FileExistsError(errno.EEXIST, "network namespace exists", name)
+        inside = beside._user if beside is not None and rootless else -1
+        namespace = cls(name, "user" if rootless and inside < 0 else "net", user=inside)
+        if not rootless:
+            try:
+                namespace._publish()
+            except BaseException:
+                namespace.close()
+                raise
+        return namespace
+
+    @classmethod
+    def join(cls, name: str) -> Self:
+        """Hold the namespace /run/netns/`name`, made by anybody; `close` leaves it in place.
+
+        Raises NamespaceUnavailable.
+        """
+        try:
+            descriptor = os.open(NAMES / name, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise NamespaceUnavailable(f"network namespace {name!r} cannot be opened: {error.strerror}") from None
+        try:
+            return cls(name, "none", net=descriptor)
+        except OSError as error:
+            raise NamespaceUnavailable(f"network namespace {name!r} cannot be entered: {error.strerror}") from None
+        finally:
+            os.close(descriptor)
+
+    def _publish(self) -> None:
+        # The lock stands on the inode of the namespace itself and before the name does: whoever sees the name of a
+        # living owner finds it locked, and the kernel drops it with the owner. The alias says whose it was.
+        fcntl.flock(self._net, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with self.routes() as route:
+            link.set_alias(route, "lo", OWNER_ALIAS)
+        try:
+            kernel_names.attach(self.name, self._holder.pid)
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise NamespaceUnavailable(
+                f"network namespace {self.name!r} cannot be named in {NAMES}: {os.strerror(error.errno or 0)}"
+            ) from None
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Let `close`, or the end of this process, remove the name from /run/netns."""
+        self._request(f"name {self.name}")
+        self._owns_name = True
+
+    @property
+    def pid(self) -> int:
+        """The holder's pid: a process that lives in the namespace as long as it is held."""
+        return self._holder.pid
+
+    @property
+    def enter_hint(self) -> str:
+        """What to put before a command to run it inside."""
+        if self.rootless:
+            return f"nsenter --preserve-credentials --user --net --target {self.pid}"
+        return f"ip netns exec {self.name}"
+
+    def fileno(self) -> int:
+        """Return a descriptor of the network namespace, as setns(2) takes it. Raises ValueError when closed."""
+        if self._net < 0:
+            raise ValueError(f"network namespace {self.name!r} is closed")
+        return self._net
+
+    def open_tap(self, name: str = "", *, kind: Kind = "tap", vnet: bool = True, device: str | None = None) -> Tap:
+        """Make a device inside and return it for use from outside.
+
+        Arguments as for `Tap.open`. Raises TapUnavailable.
+        """
+        path = device_path(device)
+        try:
+            (descriptor,) = self._request(f"open {os.path.abspath(path)}")
+        except OSError as error:
+            raise device_unavailable(path, error.errno or 0) from None
+        return Tap.from_descriptor(descriptor, name, kind=kind, vnet=vnet, existing=False, path=path)
+
+    @contextlib.contextmanager
+    def routes(self) -> Iterator[IPRoute]:
+        """Give a pyroute2 IPRoute that speaks of the interfaces, addresses and routes inside."""
+        (descriptor,) = self._request("netlink")
+        with IPRoute(fileno=descriptor) as route:
+            yield route
+
+    def popen(self, argv: Command, **options: Any) -> "subprocess.Popen[Any]":
+        """Start a command inside; arguments and result as for subprocess.Popen, but `executable` is not taken.
+
+        A command that still runs when the namespace is closed, or when this process dies, is ended.
+        Raises OSError (FileNotFoundError, PermissionError, ...) if the command cannot be run.
+        """
+        environment: Mapping[str, str] | None = options.get("env")
+        environment = os.environ if environment is None else environment
+        options["env"] = {**environment, MARK: str(os.fstat(self.fileno()).st_ino)}
+        return popen_inside(self._user if self.rootless else -1, self._net, argv, **options)
+
+    def run(self, argv: Command, **options: Any) -> "subprocess.CompletedProcess[Any]":
+        """Run a command inside to its end; arguments, result, errors as for subprocess.run (`timeout` in seconds)."""
+        return run_with(self.popen, argv, **options)
+
+    def close(self) -> None:
+        """End the commands still running inside, remove the name, let the namespace go; a second call does nothing."""
+        with self._lock:
+            net, user, self._net, self._user = self._net, self._user, -1, -1
+        if net < 0:
+            return
+        if self._owns_name:
+            remove_name(self.name, os.fstat(net))
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)
+        self._channel.close()
+        self._holder.wait()
+        os.close(net)
+        os.close(user)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _request(self, text: str) -> list[int]:
+        with self._lock:
+            self.fileno()
+            try:
+                self._channel.send(text.encode())
+            except OSError:
+                raise self._lost() from None
+            return self._receive(1)
+
+    def _receive(self, most: int) -> list[int]:
+        answer, descriptors, _, _ = socket.recv_fds(self._channel, 64, most, socket.MSG_CMSG_CLOEXEC)
+        if not answer:
+            raise self._lost()
+        code = int(answer)
+        if code:
+            raise OSError(code, os.strerror(code))
+        return descriptors
+
+    def _lost(self) -> NamespaceUnavailable:
+        return NamespaceUnavailable(f"the process that holds network namespace {self.name!r} has ended: start again")
+
+
+def _refusal(code: int) -> NamespaceUnavailable:
+    if code in (errno.EPERM, errno.EACCES):
+        advice = (
+            "run as root, or allow user namespaces"
+            " (sysctl kernel.unprivileged_userns_clone=1 or kernel.apparmor_restrict_unprivileged_userns=0)"
+        )
+    elif code in (errno.ENOSPC, errno.EUSERS):
+        advice = "raise user.max_user_namespaces and user.max_net_namespaces (sysctl)"
+    else:
+        advice = "this kernel may lack CONFIG_NET_NS or CONFIG_USER_NS"
+    return NamespaceUnavailable(f"user {os.geteuid()} cannot make a network namespace ({os.strerror(code)}): {advice}")

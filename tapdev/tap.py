@@ -1,0 +1,230 @@
+"""Opens TAP and TUN devices (Linux Documentation/networking/tuntap.rst) and asks for virtio-net offloads.
+
+The only step that depends on the network namespace of the caller is opening the device node: the descriptor belongs to
+the namespace in which it was opened, whoever configures it afterwards. `Tap.from_descriptor` takes such a descriptor.
+"""
+
+import contextlib
+import enum
+import errno
+import fcntl
+import os
+import socket
+import struct
+from types import TracebackType
+from typing import Literal, Self
+
+from tapdev.errors import TapUnavailable
+
+Kind = Literal["tap", "tun"]
+
+DEVICE_VARIABLE = "WSPSTACK_TUN_DEVICE"
+DEFAULT_DEVICE = "/dev/net/tun"
+VNET_HEADER_LENGTH = 10  # struct virtio_net_hdr without the field num_buffers
+
+# linux/if_tun.h
+_IFF_TUN = 0x0001
+_IFF_TAP = 0x0002
+_IFF_NO_PI = 0x1000
+_IFF_VNET_HDR = 0x4000
+_IFF_TUN_EXCL = 0x8000
+_TUNSETIFF = 0x400454CA
+_TUNGETFEATURES = 0x800454CF
+_TUNSETOFFLOAD = 0x400454D0
+_TUNGETIFF = 0x800454D2
+_TUNSETVNETHDRSZ = 0x400454D8
+
+_IFREQ = struct.Struct("16sH22x")
+_INT = struct.Struct("i")
+_NAME_LENGTH = 15
+
+
+class Offload(enum.IntFlag):
+    """What the kernel may leave undone in the frames it hands over (TUN_F_* of linux/if_tun.h)."""
+
+    NONE = 0
+    CSUM = 0x01
+    TSO4 = 0x02
+    TSO6 = 0x04
+    TSO_ECN = 0x08
+
+
+# TSO needs CSUM, and TSO_ECN needs TSO: each attempt is a set the kernel could grant.
+_OFFLOAD_ATTEMPTS = (
+    Offload.CSUM | Offload.TSO4 | Offload.TSO6 | Offload.TSO_ECN,
+    Offload.CSUM | Offload.TSO4 | Offload.TSO6,
+    Offload.CSUM | Offload.TSO4,
+    Offload.CSUM,
+)
+
+
+def device_path(device: str | None = None) -> str:
+    """Return the device node to open: `device`, or environment variable WSPSTACK_TUN_DEVICE, or /dev/net/tun."""
+    return device or os.environ.get(DEVICE_VARIABLE) or DEFAULT_DEVICE
+
+
+def device_unavailable(path: str, code: int) -> TapUnavailable:
+    """Return the error that says why opening device node `path` failed with errno `code`, and what to do."""
+    if code in (errno.ENOENT, errno.ENOTDIR):
+        advice = "is missing: as root run 'modprobe tun', or give the container the device (--device /dev/net/tun)"
+    elif code in (errno.ENODEV, errno.ENXIO):
+        advice = "has no driver behind it: as root run 'modprobe tun'"
+    elif code in (errno.EACCES, errno.EPERM):
+        advice = f"is forbidden to user {os.geteuid()}: run as root, or as root run 'chmod 0666 {path}'"
+    else:
+        advice = f"cannot be opened: {os.strerror(code)}"
+    return TapUnavailable(f"{path} {advice}")
+
+
+class Tap:
+    """An open TAP or TUN device. The device goes away when it is closed, unless it was made persistent before.
+
+    Attributes: `name` of the interface; `kind`, "tap" (Ethernet frames) or "tun" (IP packets); `vnet_header`, whether
+    each read and write starts with a virtio-net header of 10 bytes in host order; `offloads`, what the kernel granted.
+    """
+
+    def __init__(self, descriptor: int, name: str, kind: Kind, vnet_header: bool, offloads: Offload) -> None:
+        self.name = name
+        self.kind: Kind = kind
+        self.vnet_header = vnet_header
+        self.offloads = offloads
+        self._descriptor = descriptor
+
+    @classmethod
+    def open(
+        cls,
+        name: str = "",
+        *,
+        kind: Kind = "tap",
+        vnet: bool = True,
+        existing: bool | None = None,
+        device: str | None = None,
+    ) -> Self:
+        """Open a device in the network namespace of the calling thread.
+
+        `name` is the interface, empty for a name chosen by the kernel; `vnet=False` opens it without virtio-net header
+        and offloads. `existing=True` wants a device that is there already (a persistent one), `existing=False` refuses
+        one, None takes either. `device` is the device node (see `device_path`).
+        Raises TapUnavailable.
+        """
+        if existing:
+            try:
+                socket.if_nametoindex(name)
+            except OSError:
+                raise TapUnavailable(
+                    f"there is no device {name!r}: make it with 'ip tuntap add dev {name} mode {kind}'"
+                ) from None
+        path = device_path(device)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            raise device_unavailable(path, error.errno or 0) from None
+        return cls.from_descriptor(descriptor, name, kind=kind, vnet=vnet, existing=existing, path=path)
+
+    @classmethod
+    def from_descriptor(
+        cls,
+        descriptor: int,
+        name: str = "",
+        *,
+        kind: Kind = "tap",
+        vnet: bool = True,
+        existing: bool | None = None,
+        path: str = DEFAULT_DEVICE,
+    ) -> Self:
+        """Make a device of `descriptor`, an open device node, and own it; it is closed if this fails.
+
+        Arguments and errors as for `open`; `path` is the node's path for messages.
+        """
+        try:
+            os.set_blocking(descriptor, False)
+            return cls(descriptor, *_attach(descriptor, name, kind, vnet, existing, path))
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def fileno(self) -> int:
+        """Return the non-blocking descriptor. Raises ValueError after `close`."""
+        if self._descriptor < 0:
+            raise ValueError(f"device {self.name!r} is closed")
+        return self._descriptor
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._descriptor < 0
+
+    def close(self) -> None:
+        """Close the descriptor; a second call does nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"descriptor {self._descriptor}"
+        return f"<Tap {self.name} ({self.kind}, vnet_header={self.vnet_header}, {self.offloads!r}, {state})>"
+
+
+def _attach(
+    descriptor: int, name: str, kind: Kind, vnet: bool, existing: bool | None, path: str
+) -> tuple[str, Kind, bool, Offload]:
+    if kind not in ("tap", "tun"):
+        raise ValueError(f"device kind {kind!r} is neither 'tap' nor 'tun'")
+    encoded = name.encode()
+    if len(encoded) > _NAME_LENGTH or "/" in name or any(character.isspace() for character in name):
+        raise TapUnavailable(f"device name {name!r} is not valid: give at most {_NAME_LENGTH} bytes, no '/', no space")
+    flags = (_IFF_TAP if kind == "tap" else _IFF_TUN) | _IFF_NO_PI
+    try:
+        vnet = vnet and bool(_ioctl_int(descriptor, _TUNGETFEATURES) & _IFF_VNET_HDR)
+        if vnet:
+            flags |= _IFF_VNET_HDR
+        request = flags | (_IFF_TUN_EXCL if existing is False else 0)
+        answer = fcntl.ioctl(descriptor, _TUNSETIFF, _IFREQ.pack(encoded, request))
+    except OSError as error:
+        raise _attach_failure(error.errno or 0, name, kind, path) from None
+    name = _IFREQ.unpack(answer)[0].rstrip(b"\0").decode()
+    if vnet:
+        fcntl.ioctl(descriptor, _TUNSETVNETHDRSZ, _INT.pack(VNET_HEADER_LENGTH))
+    return name, kind, vnet, _ask_for_offloads(descriptor, vnet)
+
+
+def _ask_for_offloads(descriptor: int, vnet: bool) -> Offload:
+    if vnet:
+        for wanted in _OFFLOAD_ATTEMPTS:
+            with contextlib.suppress(OSError):
+                fcntl.ioctl(descriptor, _TUNSETOFFLOAD, int(wanted))
+                return wanted
+    # A persistent device keeps what an earlier opener asked for; without a header it could not be expressed.
+    with contextlib.suppress(OSError):
+        fcntl.ioctl(descriptor, _TUNSETOFFLOAD, 0)
+    return Offload.NONE
+
+
+def _ioctl_int(descriptor: int, request: int) -> int:
+    value: int = _INT.unpack(fcntl.ioctl(descriptor, request, _INT.pack(0)))[0]
+    return value
+
+
+def _attach_failure(code: int, name: str, kind: Kind, path: str) -> TapUnavailable:
+    if code == errno.EBUSY:
+        return TapUnavailable(f"device name {name!r} is taken: choose another, or end the program that holds it")
+    if code == errno.EPERM:
+        return TapUnavailable(
+            f"making {kind} device {name!r} is forbidden to user {os.geteuid()} here: run as root, or have root run"
+            f" 'ip tuntap add dev {name or 'NAME'} mode {kind} user {os.geteuid()}'"
+        )
+    if code == errno.EINVAL:
+        return TapUnavailable(
+            f"device {name!r} cannot be opened as {kind}: the name belongs to another kind of device; choose another"
+        )
+    if code in (errno.ENOTTY, errno.EBADFD):
+        return TapUnavailable(f"{path} is not the TUN/TAP device: check {DEVICE_VARIABLE} (default {DEFAULT_DEVICE})")
+    return TapUnavailable(f"{kind} device {name!r} cannot be made through {path}: {os.strerror(code)}")
