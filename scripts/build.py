@@ -158,7 +158,7 @@ def sanitizer_environment(kind: str) -> str:
     return f'LD_PRELOAD="{" ".join(libraries)}" {options[kind]}'
 
 
-def build(variant: str, *, force: bool, jobs: int, verbose: bool) -> int:
+def build(variant: str, *, force: bool, jobs: int, verbose: bool, announce: bool) -> int:
     """Builds one variant (``plain``, ``address``, ``thread``, ``coverage``, ``annotate``); returns the exit status."""
     folder = BUILD / ("annotate" if variant == "annotate" else f"cython-{variant}")
     environment = {"WSPSTACK_JOBS": str(jobs), "WSPSTACK_BUILD_DIR": folder.relative_to(ROOT).as_posix()}
@@ -181,6 +181,8 @@ def build(variant: str, *, force: bool, jobs: int, verbose: bool) -> int:
         complete = variant == "annotate" or is_complete(package)
         if not force and complete and (built_by, built_from) == (rules, sources):
             return 0
+        if announce:
+            print("building the core (the first time takes a few minutes)", file=sys.stderr)
         if force or built_by != rules:
             expire(variant)
             stamp.write_text(f"{rules} expired")
@@ -200,10 +202,11 @@ def main(arguments: list[str] | None = None) -> int:
     variant.add_argument("--annotate", action="store_true", help="write the HTML report of Python interaction")
     parser.add_argument("--force", action="store_true", help="build everything, changed or not")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="work at once (%(default)s)")
+    parser.add_argument("--announce", action="store_true", help="say so when there is something to build")
     parser.add_argument("--verbose", action="store_true", help="show every command")
     options = parser.parse_args(arguments)
     chosen = options.sanitize or ("coverage" if options.coverage else "annotate" if options.annotate else "plain")
-    status = build(chosen, force=options.force, jobs=options.jobs, verbose=options.verbose)
+    status = build(chosen, force=options.force, jobs=options.jobs, verbose=options.verbose, announce=options.announce)
     if status:
         print("build: failed", file=sys.stderr)
         return status

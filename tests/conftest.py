@@ -26,9 +26,7 @@ def expand(numbers: str) -> Iterator[str]:
 def read_requirements() -> dict[str, list[str]]:
     """Returns the IDs of each section in their order, keyed by the section's name."""
     sections = tomllib.loads(LIST.read_text())
-    return {
-        name: [f"{name}-{number}" for number in expand(section["numbers"])] for name, section in sections.items()
-    }
+    return {name: [f"{name}-{number}" for number in expand(section["numbers"])] for name, section in sections.items()}
 
 
 def compact(identifiers: list[str]) -> str:
