@@ -21,8 +21,8 @@ class Lab:
     Arguments: `kernel_address`, the kernel's end with prefix length, and `stack_address`, ours, a host of the same
     network; by default 10.77.N.1/24 and 10.77.N.2 with the first N free on this machine. `mtu` in bytes of IP packet.
     `kind` "tap" or "tun". `vnet=False` leaves out the virtio-net header and all offloads. `txqueuelen` in packets, None
-    for the kernel's own. `rootless` True puts the lab into a user namespace, False into /run/netns, None as privileges allow.
-    `device` is the device node (by default WSPSTACK_TUN_DEVICE or /dev/net/tun).
+    for the kernel's own. `rootless` True puts the lab into a user namespace, False into /run/netns, None as privileges
+    allow. `device` is the device node (by default WSPSTACK_TUN_DEVICE or /dev/net/tun).
 
     While open: `tap`, `kernel_address`, `stack_address`, `prefix` (its length in bits), `mtu`, `namespace` (name),
     `inside` (the Namespace), `rootless`, `enter_hint`, and `run` and `popen` for commands inside.
@@ -60,6 +60,8 @@ class Lab:
 
     def open(self) -> Self:
         """Clean what dead labs left, then make namespace, device and addresses. Errors as for the class."""
+        if self._claim is not None:
+            raise RuntimeError(f"lab {self.namespace!r} is open already: make another Lab for a second one")
         clean()
         self._claim, self.inside = claim_and_make(lambda claim: Namespace.create(claim.name, rootless=self._rootless))
         try:
@@ -125,11 +127,10 @@ def _pair(kernel: str | Interface, stack: str | Address | None) -> tuple[Interfa
     interface = ipaddress.ip_interface(kernel)
     network = interface.network
     if stack is None:
-        others = (host for host in itertools.islice(network.hosts(), 2) if host != interface.ip)
-        chosen = next(others, None)
-        if chosen is None:
-            raise ValueError(f"network {network} has no second address: give a shorter prefix")
-        return interface, chosen
+        for number in itertools.islice(network.hosts(), 2):
+            if number != interface.ip:
+                return interface, ipaddress.ip_address(str(number))
+        raise ValueError(f"network {network} has no second address: give a shorter prefix")
     address = ipaddress.ip_address(stack)
     if address.version != interface.version or address not in network:
         raise ValueError(f"stack address {address} is not in the kernel's network {network}")

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+from array import array
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -57,6 +58,7 @@ class Namespace:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C at the terminal is for the program, not for the holder
                 cwd="/",
+                env={name: value for name, value in os.environ.items() if name != "LD_PRELOAD"},  # a sanitizer's
                 pass_fds=[far.fileno()],
             )
         try:
@@ -212,23 +214,30 @@ class Namespace:
     def _request(self, text: str) -> list[int]:
         with self._lock:
             self.fileno()
-            try:
+            with self._loss_of_holder_told():
                 self._channel.send(text.encode())
-            except OSError:
-                raise self._lost() from None
             return self._receive(1)
 
     def _receive(self, most: int) -> list[int]:
-        answer, descriptors, _, _ = socket.recv_fds(self._channel, 64, most, socket.MSG_CMSG_CLOEXEC)
-        if not answer:
-            raise self._lost()
+        with self._loss_of_holder_told():
+            # Not socket.recv_fds: Python 3.11's drops the flags, and a command started meanwhile would inherit.
+            space = socket.CMSG_LEN(most * array("i").itemsize)
+            answer, ancillary, _, _ = self._channel.recvmsg(64, space, socket.MSG_CMSG_CLOEXEC)
+            if not answer:
+                raise ConnectionResetError
         code = int(answer)
         if code:
             raise OSError(code, os.strerror(code))
-        return descriptors
+        return [descriptor for _, _, data in ancillary for descriptor in array("i", data)]
 
-    def _lost(self) -> NamespaceUnavailable:
-        return NamespaceUnavailable(f"the process that holds network namespace {self.name!r} has ended: start again")
+    @contextlib.contextmanager
+    def _loss_of_holder_told(self) -> Iterator[None]:
+        try:
+            yield
+        except ConnectionError:
+            raise NamespaceUnavailable(
+                f"the process that holds network namespace {self.name!r} has ended: start again"
+            ) from None
 
 
 def _refusal(code: int) -> NamespaceUnavailable:

@@ -1,0 +1,159 @@
+"""TAP and TUN devices: what is granted, and what is said when nothing is."""
+
+import errno
+import fcntl
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapdev import Namespace, Offload, Tap, TapUnavailable, tap
+
+ALL = Offload.CSUM | Offload.TSO4 | Offload.TSO6 | Offload.TSO_ECN
+
+
+@pytest.fixture
+def namespace(tun_device: str) -> Any:
+    with Namespace.create(f"test-tap-{os.getpid()}") as made:
+        yield made
+
+
+@pytest.mark.parametrize("kind", ["tap", "tun"])
+def test_device_opened_has_header_offloads_and_nonblocking_descriptor(namespace: Namespace, kind: Any) -> None:
+    with namespace.open_tap("one", kind=kind) as device:
+        assert (device.name, device.kind, device.vnet_header, device.offloads) == ("one", kind, True, ALL)
+        with pytest.raises(BlockingIOError):
+            os.read(device.fileno(), 65546)
+        assert not os.get_inheritable(device.fileno())
+
+
+def test_device_without_vnet_has_neither_header_nor_offloads(namespace: Namespace) -> None:
+    with namespace.open_tap(vnet=False) as device:
+        assert (device.vnet_header, device.offloads) == (False, Offload.NONE)
+
+
+def test_device_without_name_is_named_by_the_kernel(namespace: Namespace) -> None:
+    with namespace.open_tap() as first, namespace.open_tap() as second:
+        assert first.name
+        assert first.name != second.name
+
+
+@pytest.mark.parametrize(
+    ("granted", "expected"),
+    [
+        (ALL, ALL),
+        (Offload.CSUM | Offload.TSO4 | Offload.TSO6, Offload.CSUM | Offload.TSO4 | Offload.TSO6),
+        (Offload.CSUM | Offload.TSO4, Offload.CSUM | Offload.TSO4),
+        (Offload.CSUM, Offload.CSUM),
+        (Offload.NONE, Offload.NONE),
+    ],
+)
+def test_offloads_refused_leave_the_largest_granted_set(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch, granted: Offload, expected: Offload
+) -> None:
+    real = fcntl.ioctl
+    set_last = []
+
+    def older_kernel(descriptor: int, request: int, argument: Any = 0) -> Any:
+        if request == tap._TUNSETOFFLOAD:
+            if argument & ~granted:
+                raise OSError(errno.EINVAL, "Invalid argument")
+            set_last.append(argument)
+        return real(descriptor, request, argument)
+
+    monkeypatch.setattr(fcntl, "ioctl", older_kernel)
+    with namespace.open_tap() as device:
+        assert device.offloads == expected
+        assert set_last[-1] == expected
+
+
+def test_closed_device_is_gone_and_has_no_descriptor(namespace: Namespace) -> None:
+    device = namespace.open_tap("one")
+    device.close()
+    device.close()
+    assert device.closed
+    with pytest.raises(ValueError, match="'one' is closed"):
+        device.fileno()
+    with namespace.routes() as route:
+        assert list(route.link_lookup(ifname="one")) == []
+
+
+def refusal(make: Callable[[], Tap]) -> str:
+    """Returns the message of the refusal, after a look at its form."""
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(TapUnavailable) as caught:
+        make()
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+    message = str(caught.value)
+    assert message
+    assert "\n" not in message
+    return message
+
+
+def test_name_taken_is_refused(namespace: Namespace) -> None:
+    with namespace.open_tap("one"):
+        assert "'one' is taken" in refusal(lambda: namespace.open_tap("one"))
+
+
+def test_name_of_another_kind_of_interface_is_refused(namespace: Namespace) -> None:
+    assert "'lo' cannot be opened as tap" in refusal(lambda: namespace.open_tap("lo"))
+
+
+@pytest.mark.parametrize("name", ["a" * 16, "a/b", "a b"])
+def test_name_that_no_interface_can_have_is_refused(namespace: Namespace, name: str) -> None:
+    assert repr(name) in refusal(lambda: namespace.open_tap(name))
+
+
+def test_device_node_missing_is_said_with_what_to_do(tmp_path: Path) -> None:
+    path = str(tmp_path / "tun")
+    message = refusal(lambda: Tap.open(device=path))
+    assert f"{path} is missing" in message
+    assert "modprobe tun" in message
+
+
+def test_device_node_missing_inside_a_namespace_is_said(namespace: Namespace, tmp_path: Path) -> None:
+    assert "is missing" in refusal(lambda: namespace.open_tap(device=str(tmp_path / "tun")))
+
+
+def test_device_node_of_something_else_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WSPSTACK_TUN_DEVICE", "/dev/null")
+    assert "/dev/null is not the TUN/TAP device" in refusal(Tap.open)
+
+
+def test_device_asked_for_as_existing_and_absent_is_refused(tun_device: str) -> None:
+    assert "there is no device 'absent'" in refusal(lambda: Tap.open("absent", existing=True))
+
+
+def test_kind_unknown_raises_value_error(namespace: Namespace) -> None:
+    with pytest.raises(ValueError, match="'tip'"):
+        namespace.open_tap(kind="tip")  # type: ignore[arg-type]
+
+
+PERSISTENT = """
+import tapdev, tapdev.tap, fcntl
+with tapdev.Tap.open("lasting", existing=True, kind={kind!r}) as device:
+    print(device.name, device.vnet_header, int(device.offloads))
+"""
+
+
+def open_persistent(namespace: Namespace, kind: str) -> str:
+    with namespace.open_tap("lasting") as made:
+        fcntl.ioctl(made.fileno(), 0x400454CB, 1)  # TUNSETPERSIST
+    folder = str(Path(tap.__file__).parents[1])
+    environment = {**os.environ, "PYTHONPATH": folder}
+    command = [sys.executable, "-c", PERSISTENT.format(kind=kind)]
+    result = namespace.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return str(result.stdout or result.stderr.splitlines()[-1])
+
+
+def test_persistent_device_in_the_current_namespace_is_opened(namespace: Namespace) -> None:
+    assert open_persistent(namespace, "tap").split() == ["lasting", "True", str(int(ALL))]
+    with namespace.routes() as route:
+        assert list(route.link_lookup(ifname="lasting"))
+
+
+def test_persistent_device_of_the_other_kind_is_refused(namespace: Namespace) -> None:
+    assert "'lasting' cannot be opened as tun" in open_persistent(namespace, "tun")
