@@ -1,6 +1,8 @@
-"""The wspstack command."""
+"""The `wspstack` command."""
 
 
 def main() -> None:
-    """Runs the command line."""
-    raise SystemExit("wspstack: the command line is not written yet")
+    """Runs the command line and ends the process with its exit status."""
+    from stack.cli.command import wspstack
+
+    wspstack(prog_name="wspstack")
