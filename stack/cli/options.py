@@ -62,13 +62,15 @@ class HostOptions:
 
 def _check(chosen: HostOptions) -> None:
     if chosen.tap is not None and not (0 < len(chosen.tap.encode()) <= 15 and "/" not in chosen.tap):
-        raise click.BadParameter(f"{chosen.tap!r}: a device name has 1 to 15 octets and no slash", param_hint="--tap")
+        raise click.BadParameter(f"{chosen.tap!r}: a device name has 1 to 15 octets and no slash", param_hint="'--tap'")
+    if chosen.capture is not None and not chosen.capture.absolute().parent.is_dir():
+        raise click.BadParameter(f"{chosen.capture}: there is no such folder", param_hint="'--capture'")
     interface = chosen.address or DEFAULT_ADDRESS
     if chosen.gateway is not None and (chosen.address is not None or chosen.tap is not None):
         if chosen.gateway not in interface.network or chosen.gateway == interface.ip:
             raise click.BadParameter(
                 f"{chosen.gateway} is no neighbour of {interface}: take another address of {interface.network}",
-                param_hint="--gateway",
+                param_hint="'--gateway'",
             )
 
 
