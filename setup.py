@@ -67,41 +67,64 @@ def extension(path: Path) -> Extension:
     )
 
 
+class Translation(Extension):
+    """An extension that can be kept in a set, as Cython does with those that it could not translate."""
+
+    __hash__ = object.__hash__
+
+
 class BuildCore(build_ext):
     """Translates the .pyx files when extensions are built, not when setup.py is read.
 
     So the sources that setuptools knows (and puts into the sdist) are the .pyx files and not the generated C.
     """
 
+    extensions: list[Extension]
+    parallel: int | None
+
+    def run(self) -> None:
+        """Builds what can be built, then fails if anything could not be translated."""
+        self.failed: list[Extension] = []
+        super().run()
+        if self.failed:
+            raise SystemExit(f"not translated: {' '.join(each.name for each in self.failed)}")
+
     def build_extensions(self) -> None:
         """Translates what changed, its cimported .pxd files included, and compiles it."""
         from Cython.Build import cythonize
 
         directives = dict(DIRECTIVES)
-        default_folder = "build/cython-plain"
+        variant = "cython-plain"
         if switch("WSPSTACK_ANNOTATE"):
-            default_folder = "build/annotate"
-        if switch("WSPSTACK_COVERAGE"):
+            variant = "annotate"
+        elif switch("WSPSTACK_COVERAGE"):
+            variant = "cython-coverage"
             directives["linetrace"] = True
-            default_folder = "build/cython-coverage"
+        folder = Path(switch("WSPSTACK_BUILD_DIR") or f"build/{variant}")
         jobs = int(switch("WSPSTACK_JOBS") or os.cpu_count() or 1)
         translated = cythonize(
-            [Extension(each.name, list(each.sources)) for each in self.extensions],
-            build_dir=switch("WSPSTACK_BUILD_DIR") or default_folder,
+            [Translation(each.name, list(each.sources)) for each in self.extensions],
+            build_dir=str(folder),
             include_path=[SOURCE.as_posix()],
             compiler_directives=directives,
             annotate=bool(switch("WSPSTACK_ANNOTATE")),
             force=bool(self.force),
             nthreads=jobs,
             quiet=not self.verbose,
+            exclude_failures=True,
         )
-        if switch("WSPSTACK_ANNOTATE"):
-            return
         sources = {each.name: each.sources for each in translated}
+        self.failed = [each for each in self.extensions if each.name not in sources]
+        for each in self.failed:
+            # What is left of a failed translation would pass for an up-to-date one.
+            (folder / each.sources[0]).with_suffix(".c").unlink(missing_ok=True)
+        # The others are built all the same, so that one broken module does not hold up work on the rest.
+        self.extensions = [each for each in self.extensions if each.name in sources]
         for each in self.extensions:
             each.sources = sources[each.name]
-        self.parallel = self.parallel or jobs
-        super().build_extensions()
+        if not switch("WSPSTACK_ANNOTATE"):
+            self.parallel = self.parallel or jobs
+            super().build_extensions()
 
     def copy_file(self, infile: str, outfile: str, *arguments: Any, **keywords: Any) -> Any:
         """Copies beside the target and renames, so that a program that starts meanwhile finds a whole module."""

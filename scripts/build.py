@@ -33,6 +33,7 @@ import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,9 +58,7 @@ def build_lock() -> Iterator[None]:
 
 def recipe() -> str:
     """Returns a digest of what no time stamp tells: build rules, flags, the versions of Cython and Python."""
-    import Cython
-
-    parts = [(ROOT / "setup.py").read_text(), Cython.__version__, sys.version]
+    parts = [(ROOT / "setup.py").read_text(), version("Cython"), sys.version]
     parts += [os.environ.get(name, "") for name in ("CC", "CFLAGS", "LDFLAGS")]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -141,7 +140,7 @@ def run_setup(arguments: list[str], environment: dict[str, str], verbose: bool) 
         errors="replace",
     )
     if result.stdout and (result.returncode or "warning:" in result.stdout):
-        print(result.stdout.partition("Traceback (most recent call last)")[0].strip(), file=sys.stderr)
+        print(result.stdout.strip(), file=sys.stderr)
     return result.returncode
 
 
