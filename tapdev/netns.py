@@ -8,15 +8,12 @@ import contextlib
 import errno
 import fcntl
 import os
-import socket
 import subprocess
-import sys
 import threading
-from array import array
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pyroute2 import IPRoute
 from pyroute2 import netns as kernel_names
@@ -24,51 +21,30 @@ from pyroute2 import netns as kernel_names
 from tapdev import link
 from tapdev.errors import NamespaceUnavailable
 from tapdev.holder import MARK, remove_name
+from tapdev.owner import Holder
 from tapdev.spawn import Command, popen_inside, run_with
 from tapdev.tap import Kind, Tap, device_path, device_unavailable
 
 NAMES = Path("/run/netns")
 OWNER_ALIAS = "made by wspstack"
 
-_HOLDER = str(Path(__file__).with_name("holder.py"))
-
-Unshare = Literal["user", "net", "none"]
-
 
 class Namespace:
-    """A network namespace, held until `close`.
+    """A network namespace, held until `close`; made by `create` or `join`.
 
     Attributes: `name`, that of /run/netns for a privileged one; `rootless`, whether it stands in a user namespace of
-    its own, where the caller is root; `enter_hint`, what to type before a command to run it inside.
+    its own, where the caller is root; `pid`, a process that lives in it as long as it is held.
     """
 
-    def __init__(self, name: str, unshare: Unshare, *, user: int = -1, net: int = -1) -> None:
-        """Start a holder inside the namespaces `user` and `net` (descriptors, -1: stay); see `create`, `join`."""
+    def __init__(self, name: str, holder: Holder) -> None:
         self.name = name
-        self._lock = threading.Lock()
-        self._owns_name = False
-        self._channel, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with far:
-            command = [sys.executable, "-I", _HOLDER, str(far.fileno()), str(os.getpid()), unshare]
-            self._holder = popen_inside(
-                user,
-                net,
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,  # Ctrl-C at the terminal is for the program, not for the holder
-                cwd="/",
-                env={name: value for name, value in os.environ.items() if name != "LD_PRELOAD"},  # a sanitizer's
-                pass_fds=[far.fileno()],
-            )
-        try:
-            self._net, self._user = self._receive(2)
-        except OSError as error:
-            self._channel.close()
-            self._holder.wait()
-            raise _refusal(error.errno or 0) from None
+        self.pid = holder.pid
         # A user namespace that is the caller's own need not, and cannot, be entered (setns(2)).
-        self.rootless = not os.path.samestat(os.fstat(self._user), os.stat("/proc/self/ns/user"))
+        self.rootless = not os.path.samestat(os.fstat(holder.user), os.stat("/proc/self/ns/user"))
+        self._holder = holder
+        self._lock = threading.Lock()
+        self._closed = False
+        self._owns_name = False
 
     @classmethod
     def create(cls, name: str, *, rootless: bool | None = None, beside: "Namespace | None" = None) -> Self:
@@ -86,16 +62,16 @@ class Namespace:
                 return cls.create(name, rootless=False)
             except NamespaceUnavailable:
                 return cls.create(name, rootless=True)
-        if not rootless and os.path.lexists(NAMES / name):
+        if rootless:
+            return cls(name, Holder("net", user=beside._holder.user) if beside is not None else Holder("user"))
+        if os.path.lexists(NAMES / name):
             raise FileExistsError(errno.EEXIST, "network namespace exists", name)
-        inside = beside._user if beside is not None and rootless else -1
-        namespace = cls(name, "user" if rootless and inside < 0 else "net", user=inside)
-        if not rootless:
-            try:
-                namespace._publish()
-            except BaseException:
-                namespace.close()
-                raise
+        namespace = cls(name, Holder("net"))
+        try:
+            namespace._publish()
+        except BaseException:
+            namespace.close()
+            raise
         return namespace
 
     @classmethod
@@ -109,20 +85,18 @@ class Namespace:
         except OSError as error:
             raise NamespaceUnavailable(f"network namespace {name!r} cannot be opened: {error.strerror}") from None
         try:
-            return cls(name, "none", net=descriptor)
-        except OSError as error:
-            raise NamespaceUnavailable(f"network namespace {name!r} cannot be entered: {error.strerror}") from None
+            return cls(name, Holder("none", net=descriptor))
         finally:
             os.close(descriptor)
 
     def _publish(self) -> None:
         # The lock stands on the inode of the namespace itself and before the name does: whoever sees the name of a
         # living owner finds it locked, and the kernel drops it with the owner. The alias says whose it was.
-        fcntl.flock(self._net, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(self._holder.net, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with self.routes() as route:
             link.set_alias(route, "lo", OWNER_ALIAS)
         try:
-            kernel_names.attach(self.name, self._holder.pid)
+            kernel_names.attach(self.name, self.pid)
         except FileExistsError:
             raise
         except OSError as error:
@@ -137,11 +111,6 @@ class Namespace:
         self._owns_name = True
 
     @property
-    def pid(self) -> int:
-        """The holder's pid: a process that lives in the namespace as long as it is held."""
-        return self._holder.pid
-
-    @property
     def enter_hint(self) -> str:
         """What to put before a command to run it inside."""
         if self.rootless:
@@ -150,9 +119,9 @@ class Namespace:
 
     def fileno(self) -> int:
         """Return a descriptor of the network namespace, as setns(2) takes it. Raises ValueError when closed."""
-        if self._net < 0:
+        if self._closed:
             raise ValueError(f"network namespace {self.name!r} is closed")
-        return self._net
+        return self._holder.net
 
     def open_tap(self, name: str = "", *, kind: Kind = "tap", vnet: bool = True, device: str | None = None) -> Tap:
         """Make a device inside and return it for use from outside.
@@ -179,10 +148,11 @@ class Namespace:
         A command that still runs when the namespace is closed, or when this process dies, is ended.
         Raises OSError (FileNotFoundError, PermissionError, ...) if the command cannot be run.
         """
+        net = self.fileno()
         environment: Mapping[str, str] | None = options.get("env")
         environment = os.environ if environment is None else environment
-        options["env"] = {**environment, MARK: str(os.fstat(self.fileno()).st_ino)}
-        return popen_inside(self._user if self.rootless else -1, self._net, argv, **options)
+        options["env"] = {**environment, MARK: str(os.fstat(net).st_ino)}
+        return popen_inside(self._holder.user if self.rootless else -1, net, argv, **options)
 
     def run(self, argv: Command, **options: Any) -> "subprocess.CompletedProcess[Any]":
         """Run a command inside to its end; arguments, result, errors as for subprocess.run (`timeout` in seconds)."""
@@ -191,17 +161,12 @@ class Namespace:
     def close(self) -> None:
         """End the commands still running inside, remove the name, let the namespace go; a second call does nothing."""
         with self._lock:
-            net, user, self._net, self._user = self._net, self._user, -1, -1
-        if net < 0:
-            return
+            if self._closed:
+                return
+            self._closed = True
         if self._owns_name:
-            remove_name(self.name, os.fstat(net))
-        with contextlib.suppress(OSError):
-            self._channel.shutdown(socket.SHUT_RDWR)
-        self._channel.close()
-        self._holder.wait()
-        os.close(net)
-        os.close(user)
+            remove_name(self.name, os.fstat(self._holder.net))
+        self._holder.close()
 
     def __enter__(self) -> Self:
         return self
@@ -212,42 +177,5 @@ class Namespace:
         self.close()
 
     def _request(self, text: str) -> list[int]:
-        with self._lock:
-            self.fileno()
-            with self._loss_of_holder_told():
-                self._channel.send(text.encode())
-            return self._receive(1)
-
-    def _receive(self, most: int) -> list[int]:
-        with self._loss_of_holder_told():
-            # Not socket.recv_fds: Python 3.11's drops the flags, and a command started meanwhile would inherit.
-            space = socket.CMSG_LEN(most * array("i").itemsize)
-            answer, ancillary, _, _ = self._channel.recvmsg(64, space, socket.MSG_CMSG_CLOEXEC)
-            if not answer:
-                raise ConnectionResetError
-        code = int(answer)
-        if code:
-            raise OSError(code, os.strerror(code))
-        return [descriptor for _, _, data in ancillary for descriptor in array("i", data)]
-
-    @contextlib.contextmanager
-    def _loss_of_holder_told(self) -> Iterator[None]:
-        try:
-            yield
-        except ConnectionError:
-            raise NamespaceUnavailable(
-                f"the process that holds network namespace {self.name!r} has ended: start again"
-            ) from None
-
-
-def _refusal(code: int) -> NamespaceUnavailable:
-    if code in (errno.EPERM, errno.EACCES):
-        advice = (
-            "run as root, or allow user namespaces"
-            " (sysctl kernel.unprivileged_userns_clone=1 or kernel.apparmor_restrict_unprivileged_userns=0)"
-        )
-    elif code in (errno.ENOSPC, errno.EUSERS):
-        advice = "raise user.max_user_namespaces and user.max_net_namespaces (sysctl)"
-    else:
-        advice = "this kernel may lack CONFIG_NET_NS or CONFIG_USER_NS"
-    return NamespaceUnavailable(f"user {os.geteuid()} cannot make a network namespace ({os.strerror(code)}): {advice}")
+        self.fileno()
+        return self._holder.request(text)

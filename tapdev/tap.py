@@ -37,6 +37,7 @@ _TUNSETVNETHDRSZ = 0x400454D8
 _IFREQ = struct.Struct("16sH22x")
 _INT = struct.Struct("i")
 _NAME_LENGTH = 15
+_OPTIONS = "--device /dev/net/tun --cap-add NET_ADMIN"
 
 
 class Offload(enum.IntFlag):
@@ -66,11 +67,13 @@ def device_path(device: str | None = None) -> str:
 def device_unavailable(path: str, code: int) -> TapUnavailable:
     """Return the error that says why opening device node `path` failed with errno `code`, and what to do."""
     if code in (errno.ENOENT, errno.ENOTDIR):
-        advice = "is missing: as root run 'modprobe tun', or give the container the device (--device /dev/net/tun)"
+        advice = f"is missing: as root run 'modprobe tun', or start the container with {_OPTIONS}"
     elif code in (errno.ENODEV, errno.ENXIO):
         advice = "has no driver behind it: as root run 'modprobe tun'"
     elif code in (errno.EACCES, errno.EPERM):
-        advice = f"is forbidden to user {os.geteuid()}: run as root, or as root run 'chmod 0666 {path}'"
+        user = os.geteuid()
+        remedy = f"run as root, or as root run 'chmod 0666 {path}'" if user else f"start the container with {_OPTIONS}"
+        advice = f"is forbidden to user {user}: {remedy}"
     else:
         advice = f"cannot be opened: {os.strerror(code)}"
     return TapUnavailable(f"{path} {advice}")
@@ -217,10 +220,10 @@ def _attach_failure(code: int, name: str, kind: Kind, path: str) -> TapUnavailab
     if code == errno.EBUSY:
         return TapUnavailable(f"device name {name!r} is taken: choose another, or end the program that holds it")
     if code == errno.EPERM:
-        return TapUnavailable(
-            f"making {kind} device {name!r} is forbidden to user {os.geteuid()} here: run as root, or have root run"
-            f" 'ip tuntap add dev {name or 'NAME'} mode {kind} user {os.geteuid()}'"
-        )
+        user = os.geteuid()
+        owned = f"run as root, or have root run 'ip tuntap add dev {name or 'NAME'} mode {kind} user {user}'"
+        remedy = owned if user else f"start the container with {_OPTIONS}"
+        return TapUnavailable(f"making {kind} device {name!r} is forbidden to user {user} here: {remedy}")
     if code == errno.EINVAL:
         return TapUnavailable(
             f"device {name!r} cannot be opened as {kind}: the name belongs to another kind of device; choose another"

@@ -98,8 +98,23 @@ def test_name_taken_is_refused(namespace: Namespace) -> None:
         assert "'one' is taken" in refusal(lambda: namespace.open_tap("one"))
 
 
-def test_name_of_another_kind_of_interface_is_refused(namespace: Namespace) -> None:
-    assert "'lo' cannot be opened as tap" in refusal(lambda: namespace.open_tap("lo"))
+def test_name_of_another_kind_of_interface_is_refused(tun_device: str) -> None:
+    assert "'lo' cannot be opened as tap" in refusal(lambda: Tap.open("lo"))
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EPERM])
+@pytest.mark.parametrize(("user", "advice"), [(1000, "chmod 0666"), (0, "--device")])
+def test_device_node_forbidden_is_said_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, code: int, user: int, advice: str
+) -> None:
+    def refuse(*arguments: object) -> int:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    message = refusal(lambda: Tap.open(device="/dev/net/tun"))
+    assert f"/dev/net/tun is forbidden to user {user}" in message
+    assert advice in message
 
 
 @pytest.mark.parametrize("name", ["a" * 16, "a/b", "a b"])
