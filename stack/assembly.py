@@ -1,0 +1,198 @@
+"""Stack: a device, an engine, its loop and the socket layer as one thing that is started and stopped in order."""
+
+import atexit
+import logging
+import weakref
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from netcore.engine import Engine
+from netcore.impair import Impairment
+from stack.config import StackConfig
+from stack.driving import Driver, LiveDriver
+from stack.wsp.constants import WSASYSNOTREADY
+from stack.wsp.errors import error_name
+from stack.wsp.provider import HIGHEST_VERSION, Provider
+from stack.wsp.structures import WSAPROTOCOL_INFOW, WSPDATA, WSPPROC_TABLE
+
+LOG = logging.getLogger("wspstack.stack")
+
+_MILLISECOND = 1_000_000
+_DRAIN_STEP = 2 * _MILLISECOND
+
+
+class Device(Protocol):
+    """An open TAP or TUN device; `tapdev.Tap` is one."""
+
+    @property
+    def kind(self) -> str:
+        """`tap` or `tun`."""
+
+    @property
+    def vnet_header(self) -> bool:
+        """Whether frames begin with a virtio-net header."""
+
+    @property
+    def offloads(self) -> int:
+        """What the kernel granted; 0 for nothing."""
+
+    def fileno(self) -> int:
+        """The non-blocking descriptor."""
+
+
+def make_engine(config: StackConfig, *, vnet_header: bool = False, offloads: bool = False) -> Engine:
+    """Returns a host as `config` says, not yet driven.
+
+    vnet_header, offloads: as for Engine; offloads are used only where the configuration allows them.
+    """
+    return Engine(
+        address=config.address,
+        prefix=config.prefix,
+        gateway=config.next_hop,
+        mac=None if config.mac is None else bytes.fromhex(config.mac.replace(":", "")),
+        mtu=config.mtu,
+        ethernet=config.kind == "tap",
+        seed=config.seed,
+        vnet_header=vnet_header,
+        offloads=offloads and config.offloads,
+        **config.core_tunables(),
+    )
+
+
+class Stack:
+    """A live host with its socket layer. Use it as a context manager, or call `start` and `stop`.
+
+    tap: the open device, which the caller closes after `stop`.
+    descriptor: in place of `tap`, a non-blocking descriptor that keeps frames apart (a packet socket pair); without
+    either the host has no device.
+    inbound, outbound: faults put on the frames from and to the device.
+
+    Raises ConfigurationError, or ValueError naming the argument that the core refuses.
+    """
+
+    def __init__(
+        self,
+        config: StackConfig,
+        *,
+        tap: Device | None = None,
+        descriptor: int | None = None,
+        inbound: Impairment | None = None,
+        outbound: Impairment | None = None,
+    ) -> None:
+        if tap is not None and tap.kind != config.kind:
+            raise ValueError(f"the device is a {tap.kind}, the configuration says {config.kind}")
+        self.config = config
+        self.engine = make_engine(
+            config,
+            vnet_header=tap is not None and tap.vnet_header,
+            offloads=tap is not None and bool(tap.offloads),
+        )
+        if tap is not None:
+            descriptor = tap.fileno()
+        self._driver = LiveDriver(
+            self.engine,
+            -1 if descriptor is None else descriptor,
+            inbound=inbound,
+            outbound=outbound,
+            on_failure=self._device_failed,
+        )
+        self._provider = Provider(self._driver, config)
+        self._table: WSPPROC_TABLE | None = None
+        self._running = False
+        self._at_exit: Any = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def provider(self) -> WSPPROC_TABLE:
+        """The procedure table of a start of the stack's own, made on first use. Raises RuntimeError when it fails."""
+        if self._table is None:
+            table = WSPPROC_TABLE()
+            code = self.wsp_startup(HIGHEST_VERSION.word, WSPDATA(), self.protocols[0], None, table)
+            if code:
+                raise RuntimeError(f"the provider does not start: {error_name(code)}")
+            self._table = table
+        return self._table
+
+    @property
+    def service_provider(self) -> Provider:
+        """The socket layer itself."""
+        return self._provider
+
+    @property
+    def protocols(self) -> list[WSAPROTOCOL_INFOW]:
+        """Catalog records; one of them tells `stack.wsp.WSPStartup` that this stack is meant."""
+        return self._provider.protocols
+
+    def wsp_startup(
+        self, wVersionRequested: int, lpWSPData: Any, lpProtocolInfo: Any, UpcallTable: Any, lpProcTable: Any
+    ) -> int:
+        """WSPStartup of this stack's provider; WSASYSNOTREADY while the stack is not running."""
+        if not self._running:
+            return WSASYSNOTREADY
+        return self._provider.WSPStartup(wVersionRequested, lpWSPData, lpProtocolInfo, UpcallTable, lpProcTable)
+
+    def start(self) -> None:
+        """Starts the loop; from here on the host answers. Raises RuntimeError the second time: a stack runs once."""
+        self._driver.start()
+        self._running = True
+        # CLEAN-5: an in-process stack dies with its process; what is under way is drained first.
+        weak = weakref.ref(self)
+
+        def stop_at_exit() -> None:
+            stack = weak()
+            if stack is not None:
+                stack.stop()
+
+        self._at_exit = atexit.register(stop_at_exit)
+        LOG.info("started at %s/%d", self.config.address, self.config.prefix)
+
+    def stop(self) -> bool:
+        """Stops in order: open sockets are reset, closed ones drained for drain_time_ms, the rest reset (CLEAN-5).
+
+        Returns False when the time ran out with data undelivered. The second time it does nothing.
+        """
+        if not self._running:
+            return True
+        self._running = False
+        atexit.unregister(self._at_exit)
+        self._provider.end()
+        drained = drain(self._driver, self.config.drain_time_ms)
+        reset = self.engine.abort_all()
+        if not drained:
+            LOG.warning("%d ms were not enough to deliver everything", self.config.drain_time_ms)
+        self._driver.stop()
+        LOG.info("stopped, %d connections and listeners reset", reset)
+        return drained
+
+    def counters(self) -> dict[str, int]:
+        """Counters of the host and of its loop."""
+        return {**self.engine.counters(), **self._driver.counters()}
+
+    def _device_failed(self, error: Exception) -> None:
+        LOG.error("the device failed: %s", error)
+        self._provider.network_down()
+
+
+def undelivered(engine: Engine) -> int:
+    """Returns how many closed connections still have data or FIN to deliver."""
+    return engine.usage()["undelivered"]
+
+
+def drain(driver: Driver, milliseconds: int) -> bool:
+    """Waits until all that was sent on closed sockets is delivered; False when `milliseconds` ran out (CLEAN-5)."""
+    deadline = driver.now() + milliseconds * _MILLISECOND
+    wait = driver.waiter()
+    while undelivered(driver.engine):
+        now = driver.now()
+        if now >= deadline:
+            return False
+        wait.wait((), min(deadline, now + _DRAIN_STEP))
+    return True

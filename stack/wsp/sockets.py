@@ -1,0 +1,238 @@
+"""Socket: what the provider knows of one socket; DescriptorTable: which value names which socket (SOCK-5, GEN-5).
+
+The states of section 1.2 are not stored but follow from what a socket has:
+
+    U   no binding, no endpoint          Cn        attempt (and its endpoint)
+    B   binding, no endpoint             E Es Ef   endpoint, no attempt
+    L   listener                         R         endpoint whose status is a terminal one
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from netcore.endpoint import CONNECTED, FAILED, GONE, OK, READABLE, WRITABLE, Endpoint, Listener
+from stack.driving import Wakeable, Watch
+from stack.wsp.binding import Binding
+from stack.wsp.constants import INVALID_SOCKET, SOCK_STREAM, WSAEMFILE
+from stack.wsp.errors import STATUS_CODES, EntryFailure
+
+_STEP: Final = 4  # handles of Windows are multiples of four
+_LAST: Final = 0x7FFF_FFFC
+
+# With a threshold of 0 no send could ever be taken, and with a window below a segment or two no byte would come in:
+# such values are reported as set and work as the smallest ones that do (OPT-22).
+_LEAST_SEND_BUFFER: Final = 1
+_LEAST_RECEIVE_BUFFER: Final = 4096
+
+
+@dataclass(slots=True)
+class SocketOptions:
+    """Options as WSPGetSockOpt reports them, under names of their own; times in ms, sizes in bytes.
+
+    send_buffer, receive_buffer: None until the program sets them, and autotuning governs (wsp.md 0.1 SNDBUF / RCVBUF).
+    flags: the options that are stored and have no further effect, by (level, number).
+    """
+
+    reuse_address: bool = False
+    exclusive_address: bool = False
+    broadcast: bool = False
+    linger: bool = False
+    linger_seconds: int = 0
+    nodelay: bool = False
+    send_buffer: int | None = None
+    receive_buffer: int | None = None
+    send_timeout: int = 0
+    receive_timeout: int = 0
+    syn_timing: tuple[int, int] | None = None
+    flags: dict[int, int] = field(default_factory=dict)
+
+    def inherited(self) -> "SocketOptions":
+        """Returns what a socket accepted now from a listener with these options begins with (ACPT-16, 18)."""
+        return SocketOptions(
+            reuse_address=self.reuse_address,
+            linger=self.linger,
+            linger_seconds=self.linger_seconds,
+            nodelay=self.nodelay,
+            send_buffer=self.send_buffer,
+            receive_buffer=self.receive_buffer,
+            send_timeout=self.send_timeout,
+            receive_timeout=self.receive_timeout,
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """One try to connect. code: why it failed, 0 when it succeeded, None while it goes on."""
+
+    endpoint: Endpoint
+    blocking: bool
+    code: int | None = None
+
+
+class Socket:
+    """One socket. Its fields change under the provider's lock; single fields are read without it."""
+
+    __slots__ = (
+        "account",
+        "attempt",
+        "binding",
+        "closed",
+        "connect_failed",
+        "descriptor",
+        "endpoint",
+        "error",
+        "family",
+        "listener",
+        "local",
+        "nonblocking",
+        "options",
+        "overlapped",
+        "protocol",
+        "receive_watches",
+        "remote",
+        "send_shut",
+        "send_watches",
+        "type",
+        "waits",
+    )
+
+    def __init__(self, family: int, type_: int, protocol: int, *, overlapped: bool, account: str) -> None:
+        self.descriptor = INVALID_SOCKET
+        self.family = family
+        self.type: int = type_
+        self.protocol = protocol
+        self.overlapped = overlapped
+        self.account = account
+        self.nonblocking = False  # GEN-6
+        self.options: SocketOptions = SocketOptions()
+        self.binding: Binding | None = None
+        self.listener: Listener | None = None
+        self.endpoint: Endpoint | None = None
+        self.attempt: Attempt | None = None
+        self.local: tuple[bytes, int] | None = None
+        self.remote: tuple[bytes, int] | None = None
+        self.error: int = 0  # SO_ERROR
+        self.connect_failed = False  # shows in the except set (SEL-10, CONN-7, CONN-8)
+        self.send_shut = False
+        self.closed = False
+        self.waits: list[Wakeable] = []
+        self.receive_watches: tuple[Watch, ...] = ()
+        self.send_watches: tuple[Watch, ...] = ()
+
+    @property
+    def stream(self) -> bool:
+        """Whether this is a TCP socket."""
+        return self.type == SOCK_STREAM
+
+    @property
+    def established(self) -> bool:
+        """Whether the socket is in one of the states E, Es, Ef, R."""
+        return self.endpoint is not None and self.attempt is None
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the socket is in state R."""
+        return self.established and self.endpoint is not None and self.endpoint.status != OK
+
+    def attach(self, endpoint: Endpoint) -> None:
+        """Gives the socket its connection, and the connection the socket's options."""
+        self.receive_watches = ((endpoint, READABLE | FAILED | GONE),)
+        self.send_watches = ((endpoint, WRITABLE | FAILED | GONE),)
+        self.local = endpoint.local
+        self.remote = endpoint.remote
+        self.send_shut = False
+        self.endpoint = endpoint
+        if self.options.nodelay:
+            endpoint.nodelay = True
+        self.apply_buffers()
+
+    def apply_buffers(self) -> None:
+        """Gives the connection the buffer sizes that the program has set, if it has."""
+        endpoint, options = self.endpoint, self.options
+        if endpoint is None:
+            return
+        if options.send_buffer is not None:
+            endpoint.send_buffer = max(options.send_buffer, _LEAST_SEND_BUFFER)
+        if options.receive_buffer is not None:
+            endpoint.receive_buffer = max(options.receive_buffer, _LEAST_RECEIVE_BUFFER)
+
+    def settle(self) -> None:
+        """Takes over the outcome of a connect that has ended in the meantime (CONN-6, 7, 8). Call under the lock."""
+        attempt = self.attempt
+        if attempt is None:
+            return
+        readiness = attempt.endpoint.readiness
+        if readiness & CONNECTED:
+            attempt.code = 0
+            self.attempt = None
+            self.error = 0
+            self.connect_failed = False
+            self.local = attempt.endpoint.local
+        elif readiness & FAILED:
+            attempt.code = STATUS_CODES[attempt.endpoint.status]
+            self.attempt = None
+            self.endpoint = None
+            self.local = self.remote = None
+            self.receive_watches = self.send_watches = ()
+            self.connect_failed = True
+            if not attempt.blocking:
+                self.error = attempt.code
+            attempt.endpoint.close()
+
+    def wake(self) -> None:
+        """Ends the waits of the threads that wait for this socket, so that they look at it again."""
+        for wait in tuple(self.waits):
+            wait.wake()
+
+
+class DescriptorTable:
+    """The descriptors of one provider, at most `capacity` in use; values are issued in rotation (SOCK-5).
+
+    `live` maps each value in use to its socket; it is read without the lock, all else needs it.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.live: dict[int, Socket] = {}
+        self._reserved = 0
+        self._next = _STEP
+
+    def full(self) -> bool:
+        """Whether no descriptor is free."""
+        return len(self.live) + self._reserved >= self.capacity
+
+    def reserve(self) -> bool:
+        """Sets one free descriptor aside for an accept that is under way; False when none is free."""
+        if self.full():
+            return False
+        self._reserved += 1
+        return True
+
+    def unreserve(self) -> None:
+        """Gives back what `reserve` took."""
+        self._reserved -= 1
+
+    def add(self, socket: Socket) -> int:
+        """Gives `socket` a descriptor and returns it. Raises EntryFailure WSAEMFILE when none is free."""
+        if self.full():
+            raise EntryFailure(WSAEMFILE)
+        while self._next in self.live:
+            self._advance()
+        socket.descriptor = self._next
+        self.live[self._next] = socket
+        self._advance()
+        return socket.descriptor
+
+    def remove(self, socket: Socket) -> None:
+        """Frees the descriptor of `socket`."""
+        self.live.pop(socket.descriptor, None)
+
+    def _advance(self) -> None:
+        self._next = self._next + _STEP if self._next < _LAST else _STEP
+
+    def __iter__(self) -> Iterator[Socket]:
+        return iter(list(self.live.values()))
+
+    def __len__(self) -> int:
+        return len(self.live)

@@ -1,0 +1,247 @@
+"""WSPSend and WSPRecv, not overlapped (wsp.md sections 5.16 and 5.20).
+
+Both are closures over what they need, and their common case (one buffer, taken or filled at once) comes first and is
+short: everything a program sends and receives passes here. All else goes through `_finish_send` and `_finish_receive`.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from netcore.endpoint import HANDLE_CLOSED, NOT_CONNECTED, READABLE, WOULD_BLOCK, Endpoint
+from stack.wsp import arguments
+from stack.wsp.buffers import gather, total_length
+from stack.wsp.constants import (
+    MSG_DONTROUTE,
+    MSG_OOB,
+    MSG_PARTIAL,
+    MSG_PEEK,
+    MSG_WAITALL,
+    SOCKET_ERROR,
+    WSAEFAULT,
+    WSAEINVAL,
+    WSAENOTCONN,
+    WSAENOTSOCK,
+    WSAEOPNOTSUPP,
+    WSAEWOULDBLOCK,
+)
+from stack.wsp.errors import EntryFailure, fail_with_status
+from stack.wsp.structures import DWORD
+from stack.wsp.waiting import complete
+
+if TYPE_CHECKING:
+    from stack.wsp.provider import Provider
+    from stack.wsp.sockets import Socket
+
+_READABLE_TYPES: Final = frozenset({bytes, bytearray, memoryview})
+_WRITABLE_TYPES: Final = frozenset({bytearray, memoryview})
+
+Entry = Callable[[int, Any, int, Any, Any, Any, Any, Any, Any], int]
+
+
+def make_send(provider: "Provider") -> Entry:
+    """Returns the entry WSPSend of `provider`."""
+    find = provider.descriptors.live.get
+
+    def WSPSend(
+        s: int,
+        lpBuffers: Any,
+        dwBufferCount: int,
+        lpNumberOfBytesSent: Any,
+        dwFlags: int,
+        lpOverlapped: Any,
+        lpCompletionRoutine: Any,
+        lpThreadId: Any,
+        lpErrno: Any,
+    ) -> int:
+        """Sends the buffers in order, all of their bytes or none (SEND-1, SEND-2); returns 0 or SOCKET_ERROR."""
+        socket = find(s)
+        try:
+            if (
+                socket is not None
+                and socket.endpoint is not None
+                and dwBufferCount == 1
+                and not dwFlags
+                and lpOverlapped is None
+                and type(lpNumberOfBytesSent) is DWORD
+                and type(lpBuffers) in _READABLE_TYPES
+            ):
+                sent = socket.endpoint.send(lpBuffers)
+                if sent >= 0:
+                    lpNumberOfBytesSent.value = sent
+                    return 0
+                lpNumberOfBytesSent.value = _finish_send(provider, socket, lpBuffers, sent)
+                return 0
+            socket = provider.socket(s)
+            if lpOverlapped is not None:
+                raise EntryFailure(WSAEOPNOTSUPP)
+            count = arguments.number(lpNumberOfBytesSent)
+            buffers = [] if lpBuffers is None else gather(lpBuffers, dwBufferCount)
+            if not socket.stream or dwFlags & ~(MSG_PARTIAL | MSG_DONTROUTE):  # SEND-9: these two are ignored
+                raise EntryFailure(WSAEOPNOTSUPP)
+            endpoint = socket.endpoint
+            sent = NOT_CONNECTED if endpoint is None else endpoint.send(buffers)
+            count.value = sent if sent >= 0 else _finish_send(provider, socket, buffers, sent)
+            return 0
+        except EntryFailure as failure:
+            arguments.store_error(lpErrno, failure.code)
+            return SOCKET_ERROR
+
+    return WSPSend
+
+
+def _finish_send(provider: "Provider", socket: "Socket", buffers: Any, status: int) -> int:
+    """Returns the count of a send whose first attempt gave a negative `status`, or raises EntryFailure."""
+    endpoint = _connection(provider, socket, status)
+    if status == NOT_CONNECTED:
+        status = endpoint.send(buffers)  # the handshake was finished in between
+    if status >= 0:
+        return status
+    if status != WOULD_BLOCK:
+        fail_with_status(status)
+    if socket.nonblocking:
+        raise EntryFailure(WSAEWOULDBLOCK)
+
+    def attempt() -> int | None:
+        sent = endpoint.send(buffers)
+        if sent >= 0:
+            return sent
+        if sent != WOULD_BLOCK:
+            _fail_after_wait(socket, sent)
+        return None
+
+    return complete(provider, socket, attempt, socket.send_watches, socket.options.send_timeout)
+
+
+def make_receive(provider: "Provider") -> Entry:
+    """Returns the entry WSPRecv of `provider`."""
+    find = provider.descriptors.live.get
+
+    def WSPRecv(
+        s: int,
+        lpBuffers: Any,
+        dwBufferCount: int,
+        lpNumberOfBytesRecvd: Any,
+        lpFlags: Any,
+        lpOverlapped: Any,
+        lpCompletionRoutine: Any,
+        lpThreadId: Any,
+        lpErrno: Any,
+    ) -> int:
+        """Fills the buffers in order with what is there, at least one byte (RECV-1); returns 0 or SOCKET_ERROR."""
+        socket = find(s)
+        try:
+            if (
+                socket is not None
+                and socket.endpoint is not None
+                and dwBufferCount == 1
+                and lpOverlapped is None
+                and type(lpNumberOfBytesRecvd) is DWORD
+                and type(lpBuffers) in _WRITABLE_TYPES
+                and (lpFlags is None or (type(lpFlags) is DWORD and not lpFlags.value))
+            ):
+                received = socket.endpoint.receive_into(lpBuffers)
+                if received <= 0:
+                    received = _finish_receive(provider, socket, lpBuffers, received, False)
+                lpNumberOfBytesRecvd.value = received
+                return 0
+            socket = provider.socket(s)
+            if lpOverlapped is not None:
+                raise EntryFailure(WSAEOPNOTSUPP)
+            count = arguments.number(lpNumberOfBytesRecvd)  # RECV-6
+            flags = 0 if lpFlags is None else arguments.number(lpFlags).value
+            count.value = _receive(provider, socket, lpBuffers, dwBufferCount, flags)
+            return 0
+        except EntryFailure as failure:
+            arguments.store_error(lpErrno, failure.code)
+            return SOCKET_ERROR
+        except (TypeError, BufferError):  # read-only memory to receive into
+            arguments.store_error(lpErrno, WSAEFAULT)
+            return SOCKET_ERROR
+
+    return WSPRecv
+
+
+def _receive(provider: "Provider", socket: "Socket", lpBuffers: Any, count: int, flags: int) -> int:
+    """WSPRecv in its general form. Raises EntryFailure."""
+    if count <= 0:
+        raise EntryFailure(WSAEINVAL)  # RECV-7
+    buffers = gather(lpBuffers, count)
+    if not socket.stream or flags & ~(MSG_PEEK | MSG_WAITALL | MSG_PARTIAL):
+        raise EntryFailure(WSAEOPNOTSUPP)
+    if flags & MSG_WAITALL and (socket.nonblocking or flags & (MSG_OOB | MSG_PEEK | MSG_PARTIAL)):
+        raise EntryFailure(WSAEOPNOTSUPP)  # RECV-22
+    endpoint = socket.endpoint
+    peek = bool(flags & MSG_PEEK)
+    received = NOT_CONNECTED if endpoint is None else endpoint.receive_into(buffers, peek)
+    if received <= 0:
+        received = _finish_receive(provider, socket, buffers, received, peek)
+    if flags & MSG_WAITALL and received:
+        received = _receive_rest(provider, socket, buffers, received)
+    return received
+
+
+def _finish_receive(provider: "Provider", socket: "Socket", buffers: Any, status: int, peek: bool) -> int:
+    """Returns the count of a receive whose first attempt gave `status` (0 or negative), or raises EntryFailure."""
+    endpoint = _connection(provider, socket, status)
+    if status == NOT_CONNECTED:
+        status = endpoint.receive_into(buffers, peek)
+    probe = status in (0, WOULD_BLOCK) and not total_length(buffers)
+    if status == 0 and probe and not endpoint.readiness & READABLE:
+        status = WOULD_BLOCK  # RECV-8
+    if status >= 0:
+        return status
+    if status != WOULD_BLOCK:
+        fail_with_status(status)
+    if socket.nonblocking:
+        raise EntryFailure(WSAEWOULDBLOCK)
+
+    def attempt() -> int | None:
+        received = endpoint.receive_into(buffers, peek)
+        if received > 0 or (received == 0 and (not probe or endpoint.readiness & READABLE)):
+            return received
+        if received not in (0, WOULD_BLOCK):
+            _fail_after_wait(socket, received)
+        return None
+
+    # RECV-15: the option has no effect on a socket that is not overlapped.
+    timeout = socket.options.receive_timeout if socket.overlapped else 0
+    return complete(provider, socket, attempt, socket.receive_watches, timeout)
+
+
+def _receive_rest(provider: "Provider", socket: "Socket", buffers: Any, received: int) -> int:
+    """Goes on after the first `received` bytes until all buffers are full, or the connection ends (RECV-20)."""
+    whole = [memoryview(each).cast("B") for each in (buffers if isinstance(buffers, list) else [buffers])]
+    total = sum(view.nbytes for view in whole)
+    while received < total:
+        skip, rest = received, []
+        for view in whole:
+            if skip < view.nbytes:
+                rest.append(view[skip:])
+            skip = max(0, skip - view.nbytes)
+        try:
+            more = _finish_receive(provider, socket, rest, WOULD_BLOCK, False)
+        except EntryFailure:
+            return received  # what is there; a terminal code comes again with the next receive (GEN-12)
+        if not more:
+            return received
+        received += more
+    return received
+
+
+def _connection(provider: "Provider", socket: "Socket", status: int) -> Endpoint:
+    """Returns the connection of a socket in a state that may transfer. Raises EntryFailure WSAENOTCONN, WSAENOTSOCK."""
+    if socket.attempt is not None:
+        with provider.lock:
+            socket.settle()
+    if status == HANDLE_CLOSED or socket.closed:
+        raise EntryFailure(WSAENOTSOCK)
+    endpoint = socket.endpoint
+    if endpoint is None or socket.attempt is not None:
+        raise EntryFailure(WSAENOTCONN)
+    return endpoint
+
+
+def _fail_after_wait(socket: "Socket", status: int) -> None:
+    """Raises EntryFailure for what ended a wait; nothing when the socket was closed, which `complete` reports."""
+    if status != HANDLE_CLOSED and not socket.closed:
+        fail_with_status(status)

@@ -1,0 +1,49 @@
+"""The one body of every call that blocks: attempt, wait, attempt."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from stack.driving import Watch
+from stack.wsp.constants import WSAEINTR, WSAETIMEDOUT
+from stack.wsp.errors import EntryFailure
+
+if TYPE_CHECKING:
+    from stack.wsp.provider import Provider
+    from stack.wsp.sockets import Socket
+
+MILLISECOND = 1_000_000
+
+Result = TypeVar("Result")
+
+
+def complete(
+    provider: "Provider",
+    socket: "Socket",
+    attempt: Callable[[], Result | None],
+    watches: Sequence[Watch],
+    timeout: int = 0,
+) -> Result:
+    """Calls `attempt` until it returns a result, and waits for `watches` in between.
+
+    attempt: returns None when it would block. timeout: ms for the whole, 0 for no limit.
+    Raises EntryFailure: WSAEINTR when the socket is closed meanwhile (CLOSE-2, ACPT-14); WSAETIMEDOUT; what `attempt`
+    raises. The provider's lock must not be held.
+    """
+    driver = provider.driver
+    wait = driver.waiter()
+    deadline = driver.now() + timeout * MILLISECOND if timeout else None
+    socket.waits.append(wait)
+    try:
+        while True:
+            if socket.closed:
+                raise EntryFailure(WSAEINTR)
+            result = attempt()
+            if result is not None:
+                return result
+            if not wait.wait(watches, deadline) and not socket.closed:
+                result = attempt()
+                if result is None:
+                    raise EntryFailure(WSAETIMEDOUT)
+                return result
+    finally:
+        socket.waits.remove(wait)
