@@ -209,11 +209,10 @@ def main(arguments: list[str] | None = None) -> int:
     if status:
         print("build: failed", file=sys.stderr)
         return status
-    python = os.path.relpath(sys.executable)
     if options.sanitize:
-        print(f"{sanitizer_environment(chosen)} PYTHONPATH=build/{chosen} {python} -m pytest")
+        print(f"{sanitizer_environment(chosen)} PYTHONPATH={BUILD / chosen} {sys.executable} -m pytest")
     elif options.coverage:
-        print(f"PYTHONPATH=build/coverage {python} -m pytest")
+        print(f"PYTHONPATH={BUILD / chosen} {sys.executable} -m pytest")
     elif options.annotate:
         print("build/annotate/")
     return 0

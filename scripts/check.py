@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
     if status:
         return status
     if not options.steps:
-        return run_pytest(["--requirements", *extra])
+        return run_pytest(["--requirements=run", *extra])
     chosen = [name for name in options.steps if name != "build"]
     if not chosen:
         print("build: up to date")

@@ -10,7 +10,7 @@ CORE = ROOT / "cython" / "netcore"
 
 def source_files() -> list[Path]:
     """Returns every file that git tracks or would add, sorted; what .gitignore names is not among them."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    command = ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return sorted(path for name in listed.split("\0") if name and (path := ROOT / name).is_file())
 

@@ -9,9 +9,7 @@ import pytest
 from tests.source.sources import CORE, ROOT, files_of
 from tests.source.test_layers import module_of
 
-PUBLIC = re.compile(
-    r"^(?:def|class|cpdef|cdef class|@cython\.final\s+cdef class)\s+(?:\w[\w ]*\s)?([a-z]\w*|[A-Z]\w*)\s*[(:]", re.M
-)
+PUBLIC = re.compile(r"^(?:(?:def|class|cdef class)\s+[^_\W]|cpdef\s)", re.MULTILINE)
 
 
 def stubbed_modules() -> list[str]:
@@ -36,3 +34,19 @@ def test_stubs_agree_with_the_built_modules() -> None:
 def test_module_with_a_python_face_has_a_stub() -> None:
     faced = {module_of(path) for path in files_of(CORE, ".pyx") if PUBLIC.search(path.read_text())}
     assert faced <= set(stubbed_modules()), f"no .pyi: {' '.join(sorted(faced - set(stubbed_modules())))}"
+
+
+@pytest.mark.parametrize(
+    ("text", "public"),
+    [
+        ("cdef class Engine:\n", True),
+        ("def parse(frame):\n", True),
+        ("cpdef enum State:\n", True),
+        ("class Error(Exception):\n", True),
+        ("cdef class _Held:\n", False),
+        ("cdef int add(int a) noexcept nogil:\n    return a\n", False),
+        ("cdef class _Held:\n    def __init__(self):\n        pass\n", False),
+    ],
+)
+def test_python_face_is_told_from_c(text: str, public: bool) -> None:
+    assert bool(PUBLIC.search(text)) == public
