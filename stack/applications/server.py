@@ -28,6 +28,7 @@ class Server:
     serve closes the connection or leaves that to the server; an EntryFailed it raises ends that connection only.
     address: local address, dotted. backlog: as WSPListen takes it.
     connections: how many are served at the same time; further ones wait in the backlog.
+    on_failure: called, on a thread of the server's, with what ended the accepting when `stop` did not.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Server:
         address: str = "0.0.0.0",
         backlog: int = constants.SOMAXCONN,
         connections: int = 1024,
+        on_failure: Callable[[EntryFailed], None] | None = None,
     ) -> None:
         self.port = port
         self.name = name
@@ -47,6 +49,7 @@ class Server:
         self._serve = serve
         self._address = address
         self._backlog = backlog
+        self._on_failure = on_failure
         self._room = threading.Semaphore(connections)
         self._workers = ThreadPoolExecutor(connections, thread_name_prefix=name)
         self._live: set[StreamSocket] = set()
@@ -101,6 +104,8 @@ class Server:
                 elif failure.code not in _PASSING:
                     if not self._stopping:
                         LOG.error("%s: no more connections: %s", self.name, failure)
+                        if self._on_failure is not None:
+                            self._on_failure(failure)
                     return
                 continue
             with self._changed:

@@ -16,6 +16,7 @@ class Ending:
 
     def __init__(self) -> None:
         self._wished = threading.Event()
+        self._failure: Exception | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -35,8 +36,15 @@ class Ending:
         return self._wished.is_set()
 
     def wait(self) -> None:
-        """Returns when one of the signals comes, or has come."""
+        """Returns when one of the signals comes, or has come. Raises what `fail` was told."""
         self._wished.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def fail(self, failure: Exception) -> None:
+        """Ends the wait with a failure; from any thread."""
+        self._failure = failure
+        self._wished.set()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._wished.set()

@@ -14,9 +14,10 @@ def one_line_failures() -> Iterator[None]:
     except ImportError as error:
         raise click.ClickException(str(error)) from error
     from stack.applications.stream import EntryFailed
+    from stack.config import ConfigurationError
     from tapdev import LabUnavailable
 
     try:
         yield
-    except (LabUnavailable, EntryFailed) as error:
+    except (LabUnavailable, EntryFailed, ConfigurationError) as error:
         raise click.ClickException(str(error)) from error

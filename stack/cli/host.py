@@ -92,6 +92,7 @@ def running_stack(
         prefix=interface.network.prefixlen,
         gateway=None if gateway is None else str(gateway),
         mtu=options.mtu,
+        offloads=options.offloads,
     )
     inbound, outbound = options.faults.impairments(options.mtu) or (None, None)
     if options.faults.any:
@@ -100,8 +101,15 @@ def running_stack(
         stack = Stack(config, tap=tap, inbound=inbound, outbound=outbound)
         if options.capture is not None:
             undo.enter_context(_capture(stack, options, tap))
-        undo.enter_context(stack)
+        stack.start()
+        undo.callback(stop, stack)
         yield stack
+
+
+def stop(stack: "Stack") -> None:
+    """Drains and stops a stack, and says so if what was sent could not all be delivered (CLEAN-5)."""
+    if not stack.stop():
+        note(f"{stack.config.drain_time_ms / 1000:g} s were not enough to deliver all that was sent")
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import logging
 import click
 
 ROOT = "wspstack"
-SUBSYSTEMS = ("applications", "capture", "driving", "stack", "wsp")
+SUBSYSTEMS = ("applications", "driving", "stack", "wsp")
 LEVELS = ("debug", "info", "warning", "error")
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from stack.cli.host import THREAD_STACK
+from stack.cli.host import THREAD_STACK, stop
 from stack.cli.options import DEFAULT_ADDRESS, HostOptions
 from stack.cli.proof import Proof, ProofFailed, Sample, compare
 
@@ -41,8 +41,11 @@ def memory_hosts(options: HostOptions) -> "Iterator[tuple[Stack, Stack]]":
             return StackConfig(address=address, prefix=DEFAULT_ADDRESS.network.prefixlen, mtu=options.mtu)
 
         server = Stack(config(str(DEFAULT_ADDRESS.ip)), descriptor=ends[0].fileno(), inbound=inbound, outbound=outbound)
-        undo.enter_context(server)
-        yield server, undo.enter_context(Stack(config(CLIENT_ADDRESS), descriptor=ends[1].fileno()))
+        client = Stack(config(CLIENT_ADDRESS), descriptor=ends[1].fileno())
+        for stack in (server, client):
+            stack.start()
+            undo.callback(stop, stack)
+        yield server, client
 
 
 def fetch_in_memory(client: "Stack", address: str, port: int, sample: Sample) -> Proof:

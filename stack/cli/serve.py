@@ -37,12 +37,14 @@ def serve(host: HostOptions, directory: Path, port: int) -> None:
         from stack.applications.server import Server
 
         with running_host(host) as running:
-            server = Server(running.stack.provider, port, FileServer(directory).serve, name="http")
+            server = Server(
+                running.stack.provider, port, FileServer(directory).serve, name="http", on_failure=ending.fail
+            )
             server.start()
             try:
                 url = web_address(str(running.address.ip), port)
                 click.echo(f"stack    {running.describe()}")
-                click.echo(f"serving  {directory} at {url}")
+                click.echo(f"serving  {directory.absolute()} at {url}")
                 if running.lab is not None:
                     click.echo(f"try      {running.inside(f'curl {url}')}")
                 click.echo("ready")

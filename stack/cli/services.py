@@ -40,7 +40,7 @@ def services(host: HostOptions) -> None:
             table.add_column("try")
             clients = {"echo": "nc {} 7", "discard": "nc -N {} 9 < FILE", "source": "nc {} 19 | head -c 1000000"}
             for name, (port, serve) in SERVICES.items():
-                undo.enter_context(Server(running.stack.provider, port, serve, name=name))
+                undo.enter_context(Server(running.stack.provider, port, serve, name=name, on_failure=ending.fail))
                 table.add_row(name, str(port), running.inside(clients[name].format(running.address.ip)))
             click.echo(f"stack    {running.describe()}")
             Console(soft_wrap=True, highlight=False).print(table)
