@@ -98,6 +98,11 @@ def test_name_taken_is_refused(namespace: Namespace) -> None:
         assert "'one' is taken" in refusal(lambda: namespace.open_tap("one"))
 
 
+def test_name_of_a_persistent_device_is_refused_where_a_new_one_is_wanted(namespace: Namespace) -> None:
+    make_persistent(namespace)
+    assert "'lasting' is taken" in refusal(lambda: namespace.open_tap("lasting"))
+
+
 def test_name_of_another_kind_of_interface_is_refused(tun_device: str) -> None:
     assert "'lo' cannot be opened as tap" in refusal(lambda: Tap.open("lo"))
 
@@ -154,9 +159,13 @@ with tapdev.Tap.open("lasting", existing=True, kind={kind!r}) as device:
 """
 
 
-def open_persistent(namespace: Namespace, kind: str) -> str:
+def make_persistent(namespace: Namespace) -> None:
     with namespace.open_tap("lasting") as made:
         fcntl.ioctl(made.fileno(), 0x400454CB, 1)  # TUNSETPERSIST
+
+
+def open_persistent(namespace: Namespace, kind: str) -> str:
+    make_persistent(namespace)
     folder = str(Path(tap.__file__).parents[1])
     environment = {**os.environ, "PYTHONPATH": folder}
     command = [sys.executable, "-c", PERSISTENT.format(kind=kind)]
