@@ -68,7 +68,7 @@ def own_machine(root: None) -> Script:
     start = ["unshare", "--mount", "--net", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh", sys.executable]
 
     def run(script: str) -> Any:
-        return run_script(start, script, env={**os.environ, "PYTHONPATH": str(PACKAGES)})
+        return run_script(start, script, env={**os.environ, "PYTHONPATH": os.pathsep.join([str(PACKAGES), *sys.path])})
 
     return run
 

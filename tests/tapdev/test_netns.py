@@ -73,7 +73,8 @@ def test_command_started_inside_finds_default_signals_and_no_stray_descriptor(na
 
 def test_command_missing_raises_file_not_found(namespace: Namespace) -> None:
     with pytest.raises(FileNotFoundError, match="no-such-command"):
-        namespace.run(["no-such-command"], stdout=subprocess.PIPE)
+        # A path of its own: a folder that may not be read would make it PermissionError, as in subprocess.
+        namespace.run(["no-such-command"], env={"PATH": "/usr/bin:/bin"}, stdout=subprocess.PIPE)
 
 
 def test_command_forbidden_raises_permission_error(namespace: Namespace, tmp_path: Path) -> None:

@@ -166,8 +166,7 @@ def make_persistent(namespace: Namespace) -> None:
 
 def open_persistent(namespace: Namespace, kind: str) -> str:
     make_persistent(namespace)
-    folder = str(Path(tap.__file__).parents[1])
-    environment = {**os.environ, "PYTHONPATH": folder}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", PERSISTENT.format(kind=kind)]
     result = namespace.run(command, env=environment, capture_output=True, text=True, timeout=60)
     return str(result.stdout or result.stderr.splitlines()[-1])
