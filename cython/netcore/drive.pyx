@@ -1,0 +1,131 @@
+"""Lock, time-outs, flush: what every driver does alike."""
+
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+from netcore.device cimport device_due, device_settle, device_write
+from netcore.egress cimport next_frame, outgoing_t
+from netcore.host cimport host_close, host_t
+from netcore.neighbors cimport expire_neighbor, neighbor_t
+from netcore.posix cimport monotonic_clock, pthread_mutex_lock, pthread_mutex_unlock, swap_pointer, write
+from netcore.storage.deadlines cimport NEVER, arm, earliest, heap_item_t, take_earliest
+from netcore.storage.links cimport list_first, list_remove
+from netcore.tcp.backlog cimport close_listener
+from netcore.tcp.calls cimport close_connection
+from netcore.tcp.lifecycle cimport bury, end_time_wait
+from netcore.tcp.tcb cimport (
+    DEADLINE_CONNECTION, DEADLINE_NEIGHBOR, DEADLINE_TIME_WAIT, ENDPOINT_CONNECTION, endpoint_t, earliest_due,
+    listener_t, tcb_t, timewait_t, waiter_t,
+)
+from netcore.tcp.timers cimport expire
+
+
+cdef int64_t host_time(const host_t* host) noexcept nogil:
+    return monotonic_clock() if host.live else host.now
+
+
+cdef void adopt_released(host_t* host) noexcept nogil:
+    """Handles that died without letting go are closed as a program's close would."""
+    cdef endpoint_t* endpoint
+    cdef endpoint_t* following
+    if host.released == NULL:
+        return
+    endpoint = <endpoint_t*> swap_pointer(<void**> &host.released, NULL)
+    while endpoint != NULL:
+        following = endpoint.release_next
+        if endpoint.kind == ENDPOINT_CONNECTION:
+            close_connection(<tcb_t*> endpoint.owner, host_time(host))
+        else:
+            close_listener(<listener_t*> endpoint.owner)
+        endpoint = following
+
+
+cdef void enter(host_t* host) noexcept nogil:
+    pthread_mutex_lock(&host.turnstile)
+    pthread_mutex_lock(&host.lock)
+    pthread_mutex_unlock(&host.turnstile)
+    adopt_released(host)
+
+
+cdef void unlock(host_t* host) noexcept nogil:
+    pthread_mutex_unlock(&host.lock)
+
+
+cdef void flush(host_t* host, int64_t now) noexcept nogil:
+    cdef outgoing_t out
+    while next_frame(host, &out, now):
+        device_write(host, &out, now)
+
+
+cdef void wake_waiters(host_t* host) noexcept nogil:
+    cdef waiter_t* waiter
+    cdef uint64_t one = 1
+    while host.transport.waking.first != NULL:
+        waiter = <waiter_t*> list_first(&host.transport.waking)
+        list_remove(&waiter.waking_link)
+        write(waiter.descriptor, &one, 8)
+
+
+cdef void settle(host_t* host, int64_t now) noexcept nogil:
+    flush(host, now)
+    if host.device.inbound != NULL or host.device.outbound != NULL:
+        # what comes in at once may want an answer at once
+        while device_due(host) <= now:
+            device_settle(host, now)
+            flush(host, now)
+    bury(&host.transport)
+    wake_waiters(host)
+
+
+cdef void leave(host_t* host) noexcept nogil:
+    cdef uint64_t one = 1
+    cdef int64_t due
+    settle(host, host_time(host))
+    if host.sleeping_until:
+        due = earliest(&host.transport.deadlines)
+        if device_due(host) < due:
+            due = device_due(host)
+        if due < host.sleeping_until:
+            # once is enough: the loop looks at everything when it wakes
+            host.sleeping_until = 0
+            write(host.wake_descriptor, &one, 8)
+    unlock(host)
+
+
+cdef void run_deadlines(host_t* host, int64_t now) noexcept nogil:
+    cdef heap_item_t item
+    while earliest(&host.transport.deadlines) <= now:
+        item = take_earliest(&host.transport.deadlines)
+        if item.kind == DEADLINE_CONNECTION:
+            expire(<tcb_t*> item.owner, now)
+        elif item.kind == DEADLINE_TIME_WAIT:
+            end_time_wait(<timewait_t*> item.owner)
+        elif item.kind == DEADLINE_NEIGHBOR:
+            expire_neighbor(<neighbor_t*> item.owner, now)
+
+
+cdef int64_t next_deadline(host_t* host) noexcept nogil:
+    """Connections move their time-outs lazily: those on top that have moved are put where they belong first."""
+    cdef heap_item_t item
+    cdef int64_t due
+    while earliest(&host.transport.deadlines) != NEVER:
+        item = host.transport.deadlines.items[0]
+        if item.kind != DEADLINE_CONNECTION:
+            return item.due
+        due = earliest_due(<tcb_t*> item.owner)
+        if due <= item.due:
+            return item.due
+        take_earliest(&host.transport.deadlines)
+        if due != NEVER:
+            arm(&host.transport.deadlines, item.node, item.owner, item.kind, due)
+    return NEVER
+
+
+@cython.no_gc_clear
+cdef class HostHandle:
+    """Owns a host's memory."""
+
+    def __dealloc__(self):
+        if self.host != NULL:
+            with nogil:
+                host_close(self.host)
+            self.host = NULL

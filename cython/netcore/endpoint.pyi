@@ -1,0 +1,134 @@
+"""Endpoint, Listener: a connection or a listener held by a Python program; Waiter: how a thread waits for them.
+
+Calls never block and never raise for what the network did: they return a count or a negative status. A live host's
+calls may be made from any thread; they release the GIL while they wait for the host's lock or copy.
+"""
+
+from collections.abc import Sequence
+from typing import final
+
+from typing_extensions import Buffer
+
+from netcore.engine import Engine
+
+# readiness bits (level: they say what holds now)
+READABLE: int  # receive would not say WOULD_BLOCK: data, end of stream, or a terminal status
+WRITABLE: int  # send would be taken
+ACCEPTABLE: int  # accept would not say WOULD_BLOCK
+CONNECTED: int  # the handshake is done (stays up)
+FAILED: int  # terminal: connect failed, reset, aborted, timed out (stays up)
+PEER_CLOSED: int  # the peer's FIN has been received
+SENT: int  # all that was sent, and our FIN if any, is acknowledged
+GONE: int  # the handle was closed (by another thread)
+
+# statuses
+OK: int
+WOULD_BLOCK: int
+NOT_CONNECTED: int
+RESET: int  # RST while the peer had not sent FIN (GEN-11)
+ABORTED: int  # RST after the peer's FIN (GEN-11), or local abort
+TIMED_OUT: int
+REFUSED: int
+SHUT_DOWN: int
+IN_USE: int
+NO_BUFFERS: int
+UNREACHABLE: int
+INVALID: int
+HANDLE_CLOSED: int
+
+def status_name(status: int) -> str: ...
+
+@final
+class Endpoint:
+    """One TCP connection. Made by Engine.connect and Listener.accept only."""
+
+    def send(self, data: Buffer | Sequence[Buffer], flags: int = 0) -> int:
+        """Takes all the bytes, or none (SEND-2). flags: MORE (1) holds a short last segment back (MSG_PARTIAL).
+
+        Returns the count, or WOULD_BLOCK when `send_buffer` bytes or more are buffered, NO_BUFFERS at the memory
+        limit, NOT_CONNECTED before the handshake is done, SHUT_DOWN after shutdown_send, a terminal status.
+        """
+    def receive_into(self, buffer: Buffer | Sequence[Buffer], peek: bool = False) -> int:
+        """Fills writable buffers in order with what is there. 0: end of stream. Negative: a status."""
+    def shutdown_send(self) -> int:
+        """Queued data, then FIN (SHUT-3). Repeating it is OK. NOT_CONNECTED, terminal statuses."""
+    def shutdown_receive(self) -> int:
+        """Refuses to receive (SHUT-4): unread or later data resets the connection."""
+    def close(self) -> None:
+        """Lets go: queued data and FIN go out in the background (SND-10); RST instead if data is unread (CLOSE-6)."""
+    def abort(self) -> None:
+        """Lets go with RST (CLOSE-3b)."""
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def state(self) -> int:
+        """State number: CLOSED 0, LISTEN 1, SYN_SENT 2, SYN_RECEIVED 3 ... as IOCTL-18."""
+    @property
+    def local(self) -> tuple[bytes, int]: ...
+    @property
+    def remote(self) -> tuple[bytes, int]: ...
+    @property
+    def status(self) -> int:
+        """OK while the connection lives (or ended in order), else the terminal status (GEN-11)."""
+    @property
+    def readiness(self) -> int: ...
+    @property
+    def readable_bytes(self) -> int: ...
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes sent by the program that are not acknowledged yet."""
+    @property
+    def send_buffer(self) -> int: ...
+    @send_buffer.setter
+    def send_buffer(self, size: int) -> None: ...
+    @property
+    def receive_buffer(self) -> int: ...
+    @receive_buffer.setter
+    def receive_buffer(self, size: int) -> None: ...
+    @property
+    def nodelay(self) -> bool: ...
+    @nodelay.setter
+    def nodelay(self, on: bool) -> None: ...
+    def set_syn_timing(self, initial_rto: int, retries: int) -> None:
+        """First SYN time-out in ns and number of further SYNs (SIO_TCP_INITIAL_RTO)."""
+    def info(self) -> dict[str, int]:
+        """Variables of the connection under their RFC names (snd_una, snd_nxt, rcv_nxt, cwnd, srtt in ns ...)."""
+
+@final
+class Listener:
+    """A listening port. Made by Engine.listen only."""
+
+    def accept(self) -> Endpoint | int:
+        """The oldest finished connection. WOULD_BLOCK: none. RESET: the oldest was reset by its peer (ACPT-7)."""
+    def set_backlog(self, backlog: int) -> None:
+        """New capacity; the excess is reset (LISTEN-57, 58)."""
+    def close(self) -> None:
+        """Ends listening; queued and half-open connections are reset (LISTEN-73)."""
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def backlog(self) -> int: ...
+    @property
+    def occupancy(self) -> int:
+        """Half-open and finished un-accepted connections (LISTEN-48)."""
+    @property
+    def finished(self) -> int:
+        """Finished, un-accepted connections, reset ones not yet reported included."""
+    @property
+    def readiness(self) -> int: ...
+    @property
+    def local(self) -> tuple[bytes, int]: ...
+
+@final
+class Waiter:
+    """What one thread waits with, on a live host; use one per thread."""
+
+    def __init__(self, engine: Engine) -> None: ...
+    def wait(self, watches: Sequence[tuple[Endpoint | Listener, int]], deadline: int | None) -> bool:
+        """Waits until one of the watches has one of its readiness bits, `wake` was called, or `deadline` (ns, the
+        engine's clock) has come; False in the last case only. Releases the GIL; Ctrl-C ends it with KeyboardInterrupt.
+        Bits are read at once, so nothing that already holds is waited for.
+        """
+    def wake(self) -> None:
+        """Ends the wait in progress, or else the next one; from any thread."""
+    def close(self) -> None: ...

@@ -1,0 +1,455 @@
+"""Engine: one host for Python, driven by hand, by a loop or by the simulator."""
+
+cimport cython
+import ipaddress
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from netcore.device cimport device_inject
+from netcore.drive cimport HostHandle, enter, host_time, leave, next_deadline, run_deadlines, settle, unlock
+from netcore.endpoint cimport Endpoint, Listener, pack_address, wrap_connection, wrap_listener
+from netcore.host cimport host_open, host_t
+from netcore.ip.routes cimport interface_t, netmask_of, next_hop
+from netcore.posix cimport PLAIN_ALLOCATION, RACE_DETECTOR, free, memset
+from netcore.storage.captures cimport captured_octets, captured_t
+from netcore.storage.chunks cimport chunk_give, chunk_t
+from netcore.storage.deadlines cimport NEVER
+from netcore.storage.frames cimport frame_queue_take
+from netcore.storage.links cimport link_t, list_remove
+from netcore.storage.table cimport table_chain, table_node_t
+from netcore.tcp.backlog cimport open_listener, set_backlog
+from netcore.tcp.calls cimport open_active
+from netcore.tcp.counters cimport counters_t
+from netcore.tcp.lifecycle cimport abort_connection
+from netcore.tcp.table cimport choose_free_port
+from netcore.tcp.tcb cimport (
+    ENTRY_CONNECTION, STATE_COUNT, STATUS_ABORTED, STATUS_NO_BUFFERS, STATUS_UNREACHABLE, Status,
+    endpoint_t, entry_t, is_legal, listener_t, name_of_state, tcb_t, timewait_t,
+)
+from netcore.tcp.tunables cimport set_default_tunables, tunables_t
+from netcore.wire.address cimport address_of_ipv4, address_t, is_unicast_ipv4
+from netcore.wire.octets cimport load32
+
+
+def tunable_names() -> dict[str, int]:
+    """Every tunable and its default."""
+    cdef tunables_t tunables
+    set_default_tunables(&tunables)
+    return tunables
+
+
+def state_name(int state) -> str:
+    """The RFC 9293 name of a state number."""
+    return name_of_state(state).decode()
+
+
+def transitions() -> list[tuple[str, str]]:
+    """The table of legal transitions, as pairs of state names."""
+    return [(state_name(before), state_name(after)) for before in range(STATE_COUNT) for after in range(STATE_COUNT)
+            if is_legal(before, after)]
+
+
+def build_information() -> dict[str, object]:
+    """How this core was built, and the sizes of what it keeps (bytes)."""
+    return {
+        "address_sanitizer": bool(PLAIN_ALLOCATION), "race_detector": bool(RACE_DETECTOR),
+        "connection_bytes": sizeof(tcb_t), "time_wait_bytes": sizeof(timewait_t), "listener_bytes": sizeof(listener_t),
+    }
+
+
+cdef tunables_t merge_tunables(dict given) except *:
+    cdef tunables_t tunables
+    cdef dict merged
+    set_default_tunables(&tunables)
+    merged = tunables
+    for name, value in given.items():
+        if name not in merged:
+            raise ValueError(f"{name} is no tunable; known are {', '.join(sorted(merged))}")
+        if not isinstance(value, int) or not 0 <= value < 1 << 62:
+            raise ValueError(f"{name} is {value!r}, but must be a whole number from 0 to {(1 << 62) - 1}")
+        merged[name] = int(value)
+    if merged["initial_window"] < 1 or merged["send_buffer"] > 0x3fffffff or merged["receive_buffer"] > 0x3fffffff:
+        raise ValueError("initial_window must be at least 1, send_buffer and receive_buffer at most 1073741823 bytes")
+    if merged["receive_buffer"] < 1 or not 1 <= merged["maximum_holes"] <= 256 or merged["ttl"] > 255:
+        raise ValueError("receive_buffer must be at least 1 byte, maximum_holes 1 to 256, ttl at most 255")
+    if not 536 <= merged["maximum_superframe"] <= 65483 or merged["quick_acks"] > 255 or merged["syn_retries"] > 255:
+        raise ValueError("maximum_superframe must be 536 to 65483 bytes, quick_acks and syn_retries at most 255")
+    if not 1_000_000 <= merged["rto_minimum"] <= merged["rto_maximum"] <= 3_600_000_000_000:
+        raise ValueError("rto_minimum must be at least 1000000 ns, rto_maximum not below it and at most an hour")
+    if merged["neighbor_limit"] < 1:
+        raise ValueError("neighbor_limit must be at least 1")
+    tunables = merged
+    return tunables
+
+
+cdef address_t ipv4_argument(str name, object text) except *:
+    try:
+        return address_of_ipv4(int(ipaddress.IPv4Address(text)))
+    except ValueError:
+        raise ValueError(f"{name} is {text!r}, but must be an IPv4 address such as 10.77.0.2") from None
+
+
+cdef address_t packed_argument(str name, object packed) except *:
+    cdef bytes octets
+    if not isinstance(packed, (bytes, bytearray, memoryview)) or len(packed) != 4:
+        raise ValueError(f"{name} is {packed!r}, but must be the 4 octets of an IPv4 address")
+    octets = bytes(packed)
+    return address_of_ipv4(load32(octets))
+
+
+cdef uint16_t port_argument(str name, object port) except? 0:
+    if not 0 < port < 65536:
+        raise ValueError(f"{name} is {port!r}, but must be a port from 1 to 65535")
+    return port
+
+
+@cython.final
+cdef class Engine(HostHandle):
+    """One TCP/IP host: frames, calls, time and random bits go in, frames and events come out."""
+
+    def __cinit__(self, *, address: str, prefix: int, seed: bytes, gateway: str | None = None,
+                  mac: bytes | None = None, mtu: int = 1500, ethernet: bool = True, vnet_header: bool = False,
+                  offloads: bool = False, **tunables: int):
+        cdef interface_t interface
+        cdef tunables_t merged = merge_tunables(tunables)
+        memset(&interface, 0, sizeof(interface))
+        if len(seed) < 16:
+            raise ValueError(f"seed has {len(seed)} bytes, but at least 16 are needed")
+        if not 0 <= prefix <= 32:
+            raise ValueError(f"prefix is {prefix}, but must be 0 to 32 bits")
+        if not 68 <= mtu <= 65535:
+            raise ValueError(f"mtu is {mtu}, but must be 68 to 65535 bytes")
+        if offloads and not vnet_header:
+            raise ValueError("offloads need vnet_header: the device must be told what to finish")
+        interface.address = ipv4_argument("address", address)
+        if not is_unicast_ipv4(<uint32_t> interface.address.low):
+            raise ValueError(f"address is {address!r}, but a host needs a unicast address")
+        interface.netmask = netmask_of(prefix)
+        interface.has_gateway = gateway is not None
+        if gateway is not None:
+            interface.gateway = ipv4_argument("gateway", gateway)
+        interface.mtu = mtu
+        interface.ethernet = ethernet
+        if mac is None:
+            # locally administered, unicast (RFC 7042 2.1), the same for the same seed and address
+            name = b"\x57" + ipaddress.IPv4Address(address).packed
+            mac = b"\x02" + bytes(value ^ seed[i] for i, value in enumerate(name))
+        if len(mac) != 6 or mac[0] & 1:
+            raise ValueError(f"mac is {mac!r}, but must be 6 octets of a unicast address")
+        interface.mac = int.from_bytes(mac, "big")
+        self.host = host_open(&merged, &interface, seed, len(seed), vnet_header, offloads)
+        if self.host == NULL:
+            raise MemoryError
+
+    @property
+    def mac(self) -> bytes:
+        return int(self.host.interface.mac).to_bytes(6, "big")
+
+    @property
+    def address(self) -> str:
+        return str(ipaddress.IPv4Address(pack_address(&self.host.interface.address)))
+
+    @property
+    def mtu(self) -> int:
+        return self.host.interface.mtu
+
+    @property
+    def now(self) -> int:
+        return host_time(self.host)
+
+    def is_live(self) -> bool:
+        return self.host.live
+
+    cdef int advance_to(self, int64_t now) except -1:
+        if self.host.live:
+            raise ValueError("this engine is driven by a loop, not by hand")
+        if now < self.host.now:
+            raise ValueError(f"time goes back from {self.host.now} to {now} ns")
+        return 0
+
+    def frame_arrives(self, frame, int64_t now) -> None:
+        """One frame from the link; time-outs due by `now` run first."""
+        cdef Py_buffer view
+        cdef bint fits
+        self.advance_to(now)
+        PyObject_GetBuffer(frame, &view, PyBUF_SIMPLE)
+        with nogil:
+            enter(self.host)
+            pass_time(self.host, now)
+            fits = view.len < 1 << 20 and device_inject(self.host, <const uint8_t*> view.buf, <uint32_t> view.len, now)
+            leave(self.host)
+        PyBuffer_Release(&view)
+        if not fits:
+            raise ValueError(f"a frame of {len(frame)} bytes is longer than any link carries")
+
+    def advance(self, int64_t now) -> None:
+        """Lets time pass to `now` (ns) and runs every time-out due by then."""
+        self.advance_to(now)
+        with nogil:
+            enter(self.host)
+            pass_time(self.host, now)
+            leave(self.host)
+
+    def next_deadline(self) -> int | None:
+        cdef int64_t due
+        with nogil:
+            enter(self.host)
+            due = next_deadline(self.host)
+            unlock(self.host)
+        return None if due == NEVER else due
+
+    def frames_to_send(self) -> list[bytes]:
+        """Takes every frame that waits to leave, oldest first."""
+        cdef chunk_t* chunk
+        frames = []
+        while True:
+            with nogil:
+                enter(self.host)
+                chunk = frame_queue_take(&self.host.device.outgoing)
+                unlock(self.host)
+            if chunk == NULL:
+                return frames
+            frames.append((<char*> chunk.data)[chunk.start:chunk.end])
+            with nogil:
+                enter(self.host)
+                chunk_give(&self.host.transport.pool, chunk)
+                unlock(self.host)
+
+    def events(self) -> list[tuple[Endpoint | Listener, int]]:
+        """Takes what happened since the last call: (handle, readiness bits that came up)."""
+        cdef link_t* link
+        cdef endpoint_t* endpoint
+        cdef void* handle
+        cdef int bits
+        found = []
+        while True:
+            handle = NULL
+            bits = 0
+            # with the GIL held throughout, which keeps the handle alive; the lock is free on a host driven by hand
+            with nogil:
+                enter(self.host)
+            link = self.host.transport.events.first
+            if link != NULL:
+                endpoint = <endpoint_t*> link.owner
+                list_remove(link)
+                bits = endpoint.pending
+                endpoint.pending = 0
+                handle = endpoint.handle
+                if handle != NULL:
+                    found.append((<object> handle, bits))
+            unlock(self.host)
+            if link == NULL:
+                return found
+
+    def connect(self, local_port: int, remote: tuple[bytes, int], *,
+                local_address: bytes | None = None) -> Endpoint | int:
+        """Starts an active open and returns at once, in SYN-SENT, or a negative status."""
+        cdef address_t local = self.host.interface.address
+        cdef address_t peer = packed_argument("remote address", remote[0])
+        cdef address_t hop
+        cdef uint16_t port = port_argument("local_port", local_port)
+        cdef uint16_t peer_port = port_argument("remote port", remote[1])
+        cdef Status status = STATUS_UNREACHABLE
+        cdef tcb_t* tcb = NULL
+        if local_address is not None:
+            local = packed_argument("local_address", local_address)
+        with nogil:
+            enter(self.host)
+            if next_hop(&self.host.interface, &peer, &hop):
+                tcb = open_active(&self.host.transport, &local, port, &peer, peer_port, host_time(self.host), &status)
+            leave(self.host)
+        return wrap_connection(self, tcb) if tcb != NULL else status
+
+    def listen(self, address: bytes | None, port: int, backlog: int, *, rank: int = 0) -> Listener | int:
+        """Makes a listener; address None: the wildcard."""
+        cdef address_t local = address_of_ipv4(0) if address is None else packed_argument("address", address)
+        cdef uint16_t number = port_argument("port", port)
+        cdef uint32_t most = backlog
+        cdef uint32_t order = rank
+        cdef listener_t* listener
+        with nogil:
+            enter(self.host)
+            listener = open_listener(&self.host.transport, &local, number, most, order)
+            leave(self.host)
+        return wrap_listener(self, listener) if listener != NULL else STATUS_NO_BUFFERS
+
+    def choose_port(self, low: int, high: int, taken=()) -> int:
+        """A port of low..high that is not in `taken` nor used by a connection or listener; 0 when none is free."""
+        cdef uint8_t bits[8192]
+        cdef uint32_t first = port_argument("low", low)
+        cdef uint32_t last = port_argument("high", high)
+        cdef int port
+        if first > last:
+            raise ValueError(f"the range {low}..{high} is empty")
+        memset(bits, 0, sizeof(bits))
+        for number in taken:
+            port = number & 0xffff
+            bits[port >> 3] |= <uint8_t> (1 << (port & 7))
+        with nogil:
+            enter(self.host)
+            port = choose_free_port(&self.host.transport, first, last, bits)
+            unlock(self.host)
+        return port
+
+    def port_in_use(self, port: int) -> bool:
+        return self.host.transport.port_users[port_argument("port", port)] != 0
+
+    def connections_on(self, port: int) -> int:
+        """Connections with this local port, orphans included, TIME-WAIT and listeners not (BIND-27)."""
+        cdef uint16_t number = port_argument("port", port)
+        cdef uint32_t count
+        cdef table_node_t* node
+        with nogil:
+            enter(self.host)
+            count = self.host.transport.port_users[number]
+            node = table_chain(&self.host.transport.listeners, number)
+            while node != NULL:
+                if (<listener_t*> node).local_port == number:
+                    count -= 1
+                node = node.next
+            unlock(self.host)
+        return count
+
+    def local_addresses(self) -> list[bytes]:
+        """Packed addresses of this host."""
+        return [pack_address(&self.host.interface.address)]
+
+    def source_address(self, destination: bytes) -> bytes | None:
+        """The packed local address that packets to `destination` leave from; None: no route."""
+        cdef address_t peer = packed_argument("destination", destination)
+        cdef address_t hop
+        if not next_hop(&self.host.interface, &peer, &hop):
+            return None
+        return pack_address(&self.host.interface.address)
+
+    def counters(self) -> dict[str, int]:
+        """All counters under the kernel's names."""
+        cdef counters_t copy
+        with nogil:
+            enter(self.host)
+            copy = self.host.transport.counters
+            unlock(self.host)
+        return copy
+
+    def usage(self) -> dict[str, int]:
+        """What is held now."""
+        cdef host_t* host = self.host
+        cdef uint32_t tcbs, time_wait, half_open, listeners, orphans, undelivered, neighbors
+        cdef uint64_t chunks, frames
+        with nogil:
+            enter(host)
+            tcbs = host.transport.tcbs.in_use
+            time_wait = host.transport.timewaits.in_use
+            half_open = host.transport.half_open
+            listeners = host.transport.listeners.count
+            orphans = host.transport.orphans
+            undelivered = count_undelivered(host)
+            chunks = host.transport.pool.in_use
+            frames = host.device.outgoing.count
+            neighbors = host.neighbors.table.count
+            unlock(host)
+        return {
+            "connections": tcbs, "half_open": half_open, "time_wait": time_wait, "listeners": listeners,
+            "orphans": orphans, "undelivered": undelivered, "chunks": chunks, "frames": frames,
+            "neighbors": neighbors,
+        }
+
+    def start_capture(self, limit: int = 16777216) -> None:
+        """Keeps a copy of every frame in and out, at most `limit` bytes not yet fetched."""
+        cdef int64_t most = limit
+        with nogil:
+            enter(self.host)
+            self.host.device.captures.limit = most
+            self.host.device.captures.on = True
+            unlock(self.host)
+
+    def stop_capture(self) -> None:
+        """Ends copying; what was kept can still be fetched."""
+        with nogil:
+            enter(self.host)
+            self.host.device.captures.on = False
+            unlock(self.host)
+
+    def captured(self) -> list[tuple[int, bool, bytes]]:
+        """Takes the copies: (time in ns, True when outbound, frame without virtio header)."""
+        cdef captured_t* item
+        cdef captured_t* following
+        with nogil:
+            enter(self.host)
+            item = self.host.device.captures.first
+            self.host.device.captures.first = self.host.device.captures.last = NULL
+            self.host.device.captures.held = 0
+            unlock(self.host)
+        frames = []
+        while item != NULL:
+            following = item.next
+            frames.append((item.time, bool(item.outbound), (<char*> captured_octets(item))[:item.length]))
+            free(item)
+            item = following
+        return frames
+
+    def abort_all(self) -> int:
+        """Resets every connection and closes every listener; returns how many there were."""
+        cdef int count
+        with nogil:
+            enter(self.host)
+            count = abort_everything(self.host)
+            leave(self.host)
+        return count
+
+
+cdef void pass_time(host_t* host, int64_t now) noexcept nogil:
+    """Time-outs one after the other, each at its own time, so that what it sends is stamped right."""
+    cdef int64_t due = next_deadline(host)
+    while due <= now:
+        if due > host.now:
+            host.now = due
+        run_deadlines(host, host.now)
+        settle(host, host.now)
+        due = next_deadline(host)
+    host.now = now
+
+
+cdef uint32_t count_undelivered(host_t* host) noexcept nogil:
+    """CLEAN-5: orphans whose data or FIN is not acknowledged."""
+    cdef uint32_t i
+    cdef uint32_t count = 0
+    cdef table_node_t* node
+    cdef tcb_t* tcb
+    if host.transport.orphans == 0:
+        return 0
+    for i in range(host.transport.connections.mask + 1):
+        node = host.transport.connections.buckets[i]
+        while node != NULL:
+            if (<entry_t*> node).kind == ENTRY_CONNECTION:
+                tcb = <tcb_t*> node
+                if tcb.orphan and (tcb.send_queue.length or tcb.snd_una != tcb.snd_nxt or not tcb.fin_sent):
+                    count += 1
+            node = node.next
+    return count
+
+
+cdef int abort_everything(host_t* host) noexcept nogil:
+    cdef uint32_t i
+    cdef int count = 0
+    cdef table_node_t* node
+    cdef table_node_t* following
+    for i in range(host.transport.listeners.mask + 1):
+        node = host.transport.listeners.buckets[i]
+        while node != NULL:
+            following = node.next
+            # a handle still points at it, so it is emptied and admits nobody, and the handle frees it
+            set_backlog(<listener_t*> node, 0)
+            count += 1
+            node = following
+    for i in range(host.transport.connections.mask + 1):
+        node = host.transport.connections.buckets[i]
+        while node != NULL:
+            following = node.next
+            if (<entry_t*> node).kind == ENTRY_CONNECTION:
+                abort_connection(<tcb_t*> node, STATUS_ABORTED)
+                # the queue of segments without a connection is bounded: it is emptied as it fills
+                settle(host, host_time(host))
+                following = host.transport.connections.buckets[i]
+                count += 1
+            node = following
+    return count

@@ -1,0 +1,105 @@
+"""The way in (RFC 894, RFC 791 with the checks of RFC 1122 3.2.1, RFC 9293 3.1; SEG-9, SEG-13, SEG-14, LIM-4)."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t
+from netcore.host cimport host_t
+from netcore.icmp cimport icmp_arrives, send_unreachable
+from netcore.ip.routes cimport is_worth_an_answer
+from netcore.neighbors cimport arp_arrives
+from netcore.storage.frames cimport frame_t
+from netcore.tcp.input cimport segment_arrives
+from netcore.wire.address cimport address_of_ipv4, address_t, ipv4_of_address
+from netcore.wire.checksum cimport finish, sum_octets, sum_pseudo_header4
+from netcore.wire.ethernet cimport (
+    ETHERNET_HEADER_LENGTH, ETHERTYPE_ARP, ETHERTYPE_IPV4, is_group_mac, load_mac,
+)
+from netcore.wire.icmp cimport CODE_PORT_UNREACHABLE, CODE_PROTOCOL_UNREACHABLE
+from netcore.wire.ipv4 cimport PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, ipv4_t, is_fragment, parse_ipv4
+from netcore.wire.octets cimport load16
+from netcore.wire.tcp cimport parse_tcp, segment_t
+from netcore.wire.vnet cimport DATA_VALID, GSO_NONE, NEEDS_CSUM, vnet_header_t
+
+
+cdef void frame_enters(host_t* host, frame_t* frame, const vnet_header_t* vnet, int64_t now) noexcept nogil:
+    host.transport.counters.FramesIn += 1
+    if host.interface.ethernet:
+        ethernet_enters(host, frame, vnet, now)
+    else:
+        ipv4_enters(host, frame, vnet, frame.octets, frame.length, False, now)
+
+
+cdef void ethernet_enters(host_t* host, frame_t* frame, const vnet_header_t* vnet, int64_t now) noexcept nogil:
+    cdef int kind
+    cdef unsigned long long destination
+    cdef bint group
+    if frame.length < ETHERNET_HEADER_LENGTH:
+        host.transport.counters.FramesBad += 1
+        return
+    destination = load_mac(frame.octets)
+    group = is_group_mac(destination)
+    if destination != host.interface.mac and not group:
+        # somebody else's, which a bridge may well flood to us
+        return
+    kind = load16(frame.octets + 12)
+    if kind == ETHERTYPE_IPV4:
+        ipv4_enters(host, frame, vnet, frame.octets + ETHERNET_HEADER_LENGTH, frame.length - ETHERNET_HEADER_LENGTH,
+                    group, now)
+    elif kind == ETHERTYPE_ARP:
+        arp_arrives(&host.neighbors, frame.octets + ETHERNET_HEADER_LENGTH, frame.length - ETHERNET_HEADER_LENGTH, now)
+
+
+cdef void ipv4_enters(host_t* host, frame_t* frame, const vnet_header_t* vnet, const uint8_t* packet, uint32_t length,
+                      bint group, int64_t now) noexcept nogil:
+    cdef ipv4_t header
+    cdef address_t source
+    cdef const uint8_t* body
+    cdef uint32_t body_length
+    host.transport.counters.InReceives += 1
+    if not parse_ipv4(packet, length, &header):
+        host.transport.counters.InHdrErrors += 1
+        return
+    source = address_of_ipv4(header.source)
+    # RFC 1122 3.2.1.3: for us, from a unicast address, and not a unicast packet in a group frame (3.3.6)
+    if (header.destination != ipv4_of_address(&host.interface.address) or group
+            or not is_worth_an_answer(&host.interface, &source)):
+        host.transport.counters.InAddrErrors += 1
+        return
+    if is_fragment(&header):
+        host.transport.counters.ReasmFails += 1
+        return
+    body = packet + header.header_length
+    body_length = header.total_length - header.header_length
+    if header.protocol == PROTOCOL_TCP:
+        host.transport.counters.InDelivers += 1
+        tcp_enters(host, frame, vnet, &header, body, body_length, now)
+    elif header.protocol == PROTOCOL_ICMP:
+        host.transport.counters.InDelivers += 1
+        icmp_arrives(host, &header, body, body_length)
+    elif header.protocol == PROTOCOL_UDP:
+        host.transport.counters.UdpNoPorts += 1
+        send_unreachable(host, &header, packet, CODE_PORT_UNREACHABLE, now)
+    else:
+        host.transport.counters.InUnknownProtos += 1
+        send_unreachable(host, &header, packet, CODE_PROTOCOL_UNREACHABLE, now)
+
+
+cdef void tcp_enters(host_t* host, frame_t* frame, const vnet_header_t* vnet, const ipv4_t* header,
+                     const uint8_t* octets, uint32_t length, int64_t now) noexcept nogil:
+    cdef segment_t seg
+    host.transport.counters.InSegs += 1
+    # SEG-14: a sum that the device vouches for, or has still to complete, is not checked
+    if not vnet.flags & (NEEDS_CSUM | DATA_VALID):
+        if finish(sum_octets(octets, length, sum_pseudo_header4(octets - header.header_length + 12,
+                                                                octets - header.header_length + 16,
+                                                                PROTOCOL_TCP, length))) != 0:
+            host.transport.counters.InCsumErrors += 1
+            host.transport.counters.InErrs += 1
+            return
+    if not parse_tcp(octets, length, &seg):
+        host.transport.counters.InErrs += 1
+        return
+    seg.source = address_of_ipv4(header.source)
+    seg.destination = address_of_ipv4(header.destination)
+    if vnet.gso_type != GSO_NONE and vnet.gso_size and seg.text_length > vnet.gso_size:
+        seg.wire_segments = (seg.text_length + vnet.gso_size - 1) // vnet.gso_size
+        host.transport.counters.InSegs += seg.wire_segments - 1
+    segment_arrives(&host.transport, &seg, frame, now)

@@ -1,0 +1,17 @@
+"""Loop: the live drive of one host."""
+
+from libc.stdint cimport uint64_t
+from netcore.engine cimport Engine
+from netcore.impair cimport Impairment
+
+cdef class Loop:
+    cdef Engine engine
+    cdef Impairment inbound
+    cdef Impairment outbound
+    cdef int stopping
+    cdef uint64_t wakeups
+    cdef uint64_t batches
+    cdef bint device_lost
+    cdef void drive(self) noexcept nogil
+    cdef int step(self) noexcept nogil
+    cdef void rest(self) noexcept nogil

@@ -1,0 +1,29 @@
+"""Loop: the live drive of one host on a device descriptor."""
+
+from typing import final
+
+from netcore.engine import Engine
+from netcore.impair import Impairment
+
+@final
+class Loop:
+    """Drives `engine` on `descriptor` (non-blocking, TAP or TUN as the engine was made; the caller keeps it open).
+
+    From here on the engine is live: its time is the monotonic clock. A descriptor of -1 means a host with no device.
+    inbound, outbound: an Impairment for frames from and to the device.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        descriptor: int,
+        *,
+        inbound: Impairment | None = None,
+        outbound: Impairment | None = None,
+    ) -> None: ...
+    def run(self) -> None:
+        """Runs without the GIL until `stop`; to be called by a thread that blocks all signals."""
+    def stop(self) -> None:
+        """Ends `run` soon; from any thread."""
+    def counters(self) -> dict[str, int]:
+        """wakeups, reads, writes, write_errors, batches."""

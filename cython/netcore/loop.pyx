@@ -1,0 +1,145 @@
+"""The nogil drive: waits for frames, wake-ups and the next deadline; the GIL is never taken in between."""
+
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+from netcore.device cimport device_due, device_read, device_settle
+from netcore.drive cimport enter, next_deadline, run_deadlines, settle, unlock
+from netcore.engine cimport Engine
+from netcore.host cimport host_t
+from netcore.impair cimport Impairment
+from netcore.posix cimport (
+    EFD_CLOEXEC, EFD_NONBLOCK, POLLIN, close, eventfd, load_acquire, monotonic_clock, poll_until, pollfd, read,
+    store_release, timespec, write,
+)
+from netcore.storage.deadlines cimport NEVER
+
+cdef enum:
+    # frames handled in one stay in the lock
+    BATCH = 32
+    # While connections live the loop looks at its deadlines this often (ns) at least, so that calls which arm a later
+    # one, as every send does, need not wake it.
+    LONGEST_SLEEP = 10000000
+
+
+@cython.final
+cdef class Loop:
+    """Drives an engine on a device descriptor."""
+
+    def __cinit__(self, Engine engine not None, descriptor: int, *, Impairment inbound=None,
+                  Impairment outbound=None):
+        cdef host_t* host = engine.host
+        if host.live:
+            raise ValueError("this engine has a loop already")
+        if descriptor < -1:
+            raise ValueError(f"descriptor is {descriptor}, but must be an open device or -1")
+        self.engine = engine
+        self.inbound = inbound
+        self.outbound = outbound
+        if inbound is not None:
+            inbound.impair.ethernet = host.interface.ethernet
+            host.device.inbound = inbound.impair
+        if outbound is not None:
+            outbound.impair.ethernet = host.interface.ethernet
+            host.device.outbound = outbound.impair
+        host.wake_descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+        if host.wake_descriptor < 0:
+            raise OSError("no event descriptor for the loop: raise the limit of open files")
+        host.device.descriptor = descriptor
+        host.live = True
+
+    def __dealloc__(self):
+        cdef host_t* host
+        if self.engine is None or self.engine.host == NULL:
+            return
+        host = self.engine.host
+        host.device.inbound = NULL
+        host.device.outbound = NULL
+        # frames of calls that come later go nowhere
+        host.device.descriptor = -1
+        if host.wake_descriptor >= 0:
+            close(host.wake_descriptor)
+            host.wake_descriptor = -1
+        host.sleeping_until = 0
+
+    def run(self) -> None:
+        """Runs without the GIL until `stop`."""
+        with nogil:
+            self.drive()
+
+    def stop(self) -> None:
+        """Ends `run` soon; from any thread."""
+        cdef uint64_t one = 1
+        store_release(&self.stopping, 1)
+        write(self.engine.host.wake_descriptor, &one, 8)
+
+    def counters(self) -> dict[str, int]:
+        """What the drive did."""
+        cdef host_t* host = self.engine.host
+        return {
+            "wakeups": self.wakeups, "batches": self.batches, "reads": host.device.reads,
+            "writes": host.device.writes, "write_errors": host.device.write_errors, "device_lost": self.device_lost,
+        }
+
+    cdef void drive(self) noexcept nogil:
+        while not load_acquire(&self.stopping):
+            if self.step() < BATCH:
+                self.rest()
+
+    cdef int step(self) noexcept nogil:
+        """One batch of frames and the time-outs that are due; how many frames. Decides how long the rest may be."""
+        cdef host_t* host = self.engine.host
+        cdef int64_t now, due
+        cdef int count = 0
+        enter(host)
+        host.sleeping_until = 0
+        # taken once a batch, at the descriptor: the time of arrival is what RTT samples need
+        now = monotonic_clock()
+        if host.device.descriptor >= 0 and not self.device_lost:
+            count = device_read(host, BATCH, now)
+            if count < 0:
+                self.device_lost = True
+                count = 0
+        device_settle(host, now)
+        run_deadlines(host, now)
+        settle(host, now)
+        self.batches += 1
+        if count < BATCH:
+            due = next_deadline(host)
+            if device_due(host) < due:
+                due = device_due(host)
+            if host.transport.tcbs.in_use and due > now + LONGEST_SLEEP:
+                due = now + LONGEST_SLEEP
+            host.sleeping_until = due
+        unlock(host)
+        return count
+
+    cdef void rest(self) noexcept nogil:
+        cdef host_t* host = self.engine.host
+        cdef pollfd entries[2]
+        cdef timespec timeout
+        cdef uint64_t value
+        cdef int64_t left = 0
+        # written by this thread alone unless it is being woken, which the event descriptor remembers
+        cdef int64_t due = host.sleeping_until
+        cdef int count = 1
+        entries[0].fd = host.wake_descriptor
+        entries[0].events = POLLIN
+        entries[0].revents = 0
+        if host.device.descriptor >= 0 and not self.device_lost:
+            entries[1].fd = host.device.descriptor
+            entries[1].events = POLLIN
+            entries[1].revents = 0
+            count = 2
+        if due == NEVER:
+            poll_until(entries, count, NULL)
+        else:
+            if due:
+                left = due - monotonic_clock()
+            if left < 0:
+                left = 0
+            timeout.tv_sec = left // 1_000_000_000
+            timeout.tv_nsec = left % 1_000_000_000
+            poll_until(entries, count, &timeout)
+        self.wakeups += 1
+        if entries[0].revents & POLLIN:
+            read(host.wake_descriptor, &value, 8)

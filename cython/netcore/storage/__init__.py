@@ -1,0 +1,1 @@
+"""Memory shapes that know no protocol."""

@@ -1,0 +1,1 @@
+"""RFC 9293 as state in, state out."""

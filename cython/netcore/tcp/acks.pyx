@@ -1,0 +1,145 @@
+"""ACK processing of the synchronized states; SEG-6, SEG-8, SND-5, SND-6."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from netcore.storage.byte_queue cimport queue_drop
+from netcore.tcp.recovery cimport duplicate_ack, new_ack
+from netcore.tcp.rtt cimport rtt_sample
+from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_leq, seq_lt
+from netcore.tcp.tcb cimport (
+    READY_SENT, READY_WRITABLE, TIMER_ORPHAN, TIMER_RETRANSMIT, cancel, flight_size, notify, queue_seq, schedule, tcb_t,
+    timestamp_now, want_ack, want_output,
+)
+from netcore.wire.tcp cimport FIN, SYN, segment_t
+
+
+cdef bint is_ack_acceptable(const tcb_t* tcb, const segment_t* seg) noexcept nogil:
+    return seq_geq(seg.ack, tcb.snd_una - tcb.max_snd_wnd) and seq_leq(seg.ack, tcb.snd_nxt)
+
+
+cdef bint is_fin_acked(const tcb_t* tcb) noexcept nogil:
+    return tcb.fin_sent and tcb.snd_una == tcb.snd_nxt
+
+
+cdef void challenge(tcb_t* tcb, int64_t now) noexcept nogil:
+    if now - tcb.last_challenge < tcb.transport.tunables.challenge_interval:
+        tcb.transport.counters.TCPACKSkippedChallenge += 1
+        return
+    tcb.last_challenge = now
+    tcb.transport.counters.TCPChallengeACK += 1
+    want_ack(tcb)
+
+
+cdef void sample_round_trip(tcb_t* tcb, const segment_t* seg, uint32_t acked, int64_t now) noexcept nogil:
+    """SND-6: by timestamps every ACK that advances is a sample; without, one segment at a time that was sent once."""
+    cdef int64_t sample
+    cdef uint32_t samples
+    if tcb.timestamps and seg.has_timestamps and seg.tsecr != 0:
+        sample = <int64_t> (timestamp_now(tcb, now) - seg.tsecr) * 1_000_000
+        if sample > tcb.transport.tunables.rto_maximum * 4:
+            # an echo of nothing we sent
+            return
+        samples = (flight_size(tcb) + acked) // (2 * <uint32_t> tcb.eff_mss) + 1
+        rtt_sample(&tcb.rtt, sample, 1_000_000, samples, tcb.transport.tunables.rto_minimum,
+                   tcb.transport.tunables.rto_maximum)
+        tcb.backoff = 0
+    elif tcb.timed_at and seq_geq(tcb.snd_una, tcb.timed_seq):
+        rtt_sample(&tcb.rtt, now - tcb.timed_at, 1000, 1, tcb.transport.tunables.rto_minimum,
+                   tcb.transport.tunables.rto_maximum)
+        tcb.timed_at = 0
+        tcb.backoff = 0
+
+
+cdef void take_ack_of_syn(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
+    cdef bint sent_again = tcb.retries != 0
+    tcb.snd_una = seg.ack
+    if seq_lt(tcb.snd_rxt, tcb.snd_una):
+        tcb.snd_rxt = tcb.snd_una
+    tcb.recover = tcb.snd_una - 1
+    sample_round_trip(tcb, seg, 0, now)
+    if tcb.rtt.srtt == 0 and sent_again:
+        # RFC 6298 5.7: the first time-out of the data is 3 s when the SYN was lost and nothing was measured
+        tcb.rtt.rto = 3_000_000_000
+    tcb.congestion.begin(tcb)
+    tcb.retries = 0
+    tcb.backoff = 0
+    tcb.timed_at = 0
+    # the window of a SYN is not scaled (RFC 7323 2.2)
+    tcb.snd_wnd = seg.wnd if seg.flags & SYN else seg.wnd << tcb.snd_wind_shift
+    tcb.max_snd_wnd = tcb.snd_wnd
+    tcb.snd_wl1 = seg.seq
+    tcb.snd_wl2 = seg.ack
+    cancel(tcb, TIMER_RETRANSMIT)
+    want_output(tcb)
+
+
+cdef void free_acknowledged(tcb_t* tcb, uint32_t ack) noexcept nogil:
+    """Drops the bytes that `ack` covers; SYN and FIN take sequence space and no byte."""
+    cdef uint64_t before = tcb.send_queue.length
+    cdef uint32_t first = queue_seq(tcb)
+    if seq_gt(ack, first):
+        queue_drop(&tcb.send_queue, &tcb.transport.pool, ack - first)
+    tcb.snd_una = ack
+    if seq_lt(tcb.snd_rxt, ack):
+        tcb.snd_rxt = ack
+    if before >= tcb.send_limit > tcb.send_queue.length or (tcb.send_limit == 0 and tcb.send_queue.length == 0):
+        notify(tcb.transport, &tcb.endpoint, READY_WRITABLE)
+    if tcb.send_queue.length == 0 and tcb.snd_una == tcb.snd_nxt:
+        notify(tcb.transport, &tcb.endpoint, READY_SENT)
+
+
+cdef void advance_una(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
+    cdef uint32_t acked = seg.ack - tcb.snd_una
+    free_acknowledged(tcb, seg.ack)
+    sample_round_trip(tcb, seg, acked, now)
+    tcb.retries = 0
+    if not tcb.timestamps and tcb.timed_at == 0 and seq_geq(tcb.snd_una, tcb.recover):
+        # everything that was sent twice is through: Karn's doubt is over with it
+        tcb.backoff = 0
+    new_ack(tcb, acked, now)
+    # RFC 6298 5.2, 5.3
+    if tcb.snd_una == tcb.snd_nxt:
+        cancel(tcb, TIMER_RETRANSMIT)
+    else:
+        schedule(tcb, TIMER_RETRANSMIT, now + (tcb.rtt.rto << tcb.backoff))
+    tcb.persisting = False
+    want_output(tcb)
+
+
+cdef void take_window(tcb_t* tcb, const segment_t* seg) noexcept nogil:
+    """SND.WL1 and WL2 keep an old segment from setting the window."""
+    cdef uint32_t window
+    if not (seq_lt(tcb.snd_wl1, seg.seq) or (tcb.snd_wl1 == seg.seq and seq_leq(tcb.snd_wl2, seg.ack))):
+        return
+    window = seg.wnd << tcb.snd_wind_shift
+    tcb.snd_wl1 = seg.seq
+    tcb.snd_wl2 = seg.ack
+    if window == tcb.snd_wnd:
+        return
+    if tcb.persisting and window:
+        # the probe's octet, if it was refused, goes again with what the window now takes
+        tcb.persisting = False
+        tcb.backoff = 0
+        tcb.snd_rxt = tcb.snd_una
+        cancel(tcb, TIMER_RETRANSMIT)
+    if tcb.orphan and window:
+        cancel(tcb, TIMER_ORPHAN)
+    tcb.snd_wnd = window
+    if window > tcb.max_snd_wnd:
+        tcb.max_snd_wnd = window
+    want_output(tcb)
+
+
+cdef void take_ack(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
+    cdef bint duplicate
+    if seq_gt(seg.ack, tcb.snd_una):
+        advance_una(tcb, seg, now)
+    elif seg.ack == tcb.snd_una:
+        if tcb.persisting:
+            # SND-5: a peer that answers probes is alive, however long its window stays closed
+            tcb.retries = 0
+        # RFC 5681 2: outstanding data, no text, no SYN or FIN, the same window
+        duplicate = (flight_size(tcb) != 0 and seg.text_length == 0 and not seg.flags & (SYN | FIN)
+                     and seg.wnd << tcb.snd_wind_shift == tcb.snd_wnd and not tcb.persisting)
+        if duplicate:
+            duplicate_ack(tcb, now)
+    take_window(tcb, seg)

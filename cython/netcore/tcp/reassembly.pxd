@@ -1,0 +1,19 @@
+"""Data beyond a hole (RFC 9293 3.10.7.4 seventh step; SEG-7, SEG-15): ranges of bytes in sequence order.
+
+Ranges never touch or overlap; each but the first begins a new hole. Lookup is by binary search, and their number is
+bounded, so that a hostile peer's cost is bounded too (LIM-3).
+"""
+
+from libc.stdint cimport uint8_t, uint32_t
+from netcore.tcp.tcb cimport tcb_t
+
+# Keeps text that begins beyond rcv_nxt and lies within the window. Bytes already held are not overwritten.
+# False when it was dropped: too many holes, or no memory.
+cdef bint keep_out_of_order(tcb_t* tcb, uint32_t seq, const uint8_t* text, uint32_t length) noexcept nogil
+# Notes where the stream ends.
+cdef void keep_early_fin(tcb_t* tcb, uint32_t seq) noexcept nogil
+# Moves what has become contiguous to the receive queue and advances rcv_nxt; True when the hole at rcv_nxt was filled.
+cdef bint deliver_contiguous(tcb_t* tcb) noexcept nogil
+# True when an early FIN is due at rcv_nxt now.
+cdef bint early_fin_due(tcb_t* tcb) noexcept nogil
+cdef void drop_out_of_order(tcb_t* tcb) noexcept nogil

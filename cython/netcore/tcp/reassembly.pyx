@@ -1,0 +1,145 @@
+"""The ranges of out-of-order bytes of one connection (SEG-7, SEG-15)."""
+
+from libc.stdint cimport uint8_t, uint32_t
+from netcore.posix cimport memmove, memset
+from netcore.storage.byte_queue cimport byte_queue_t, queue_append, queue_append_queue, queue_clear, queue_drop
+from netcore.storage.slab cimport slab_give, slab_take
+from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_leq, seq_lt
+from netcore.tcp.tcb cimport RANGES_MOST, range_t, reassembly_t, tcb_t
+
+
+cdef uint32_t first_ending_at_or_after(const reassembly_t* held, uint32_t seq) noexcept nogil:
+    """Index of the first range whose end is not left of `seq`."""
+    cdef uint32_t low = 0
+    cdef uint32_t high = held.count
+    cdef uint32_t middle
+    while low < high:
+        middle = (low + high) // 2
+        if seq_lt(held.ranges[middle].end, seq):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+cdef bint open_reassembly(tcb_t* tcb) noexcept nogil:
+    if tcb.reassembly == NULL:
+        tcb.reassembly = <reassembly_t*> slab_take(&tcb.transport.reassemblies)
+    return tcb.reassembly != NULL
+
+
+cdef bint insert_range(tcb_t* tcb, uint32_t index, uint32_t seq, const uint8_t* text, uint32_t length) noexcept nogil:
+    cdef reassembly_t* held = tcb.reassembly
+    cdef range_t* place = &held.ranges[index]
+    cdef byte_queue_t bytes
+    if held.count >= tcb.transport.tunables.maximum_holes or held.count >= RANGES_MOST:
+        return False
+    memset(&bytes, 0, sizeof(bytes))
+    if not queue_append(&bytes, &tcb.transport.pool, text, length):
+        queue_clear(&bytes, &tcb.transport.pool)
+        return False
+    memmove(place + 1, place, (held.count - index) * sizeof(range_t))
+    held.count += 1
+    place.start = seq
+    place.end = seq + length
+    place.bytes = bytes
+    return True
+
+
+cdef void join_followers(tcb_t* tcb, uint32_t index) noexcept nogil:
+    """Merges ranges that the one at `index` has come to touch."""
+    cdef reassembly_t* held = tcb.reassembly
+    cdef range_t* place = &held.ranges[index]
+    cdef range_t* following
+    while index + 1 < held.count:
+        following = place + 1
+        if seq_gt(following.start, place.end):
+            return
+        queue_append_queue(&place.bytes, &following.bytes)
+        place.end = following.end
+        memmove(following, following + 1, (held.count - index - 2) * sizeof(range_t))
+        held.count -= 1
+
+
+cdef bint keep_out_of_order(tcb_t* tcb, uint32_t seq, const uint8_t* text, uint32_t length) noexcept nogil:
+    cdef reassembly_t* held
+    cdef range_t* place
+    cdef uint32_t index, part
+    cdef uint32_t end = seq + length
+    if not open_reassembly(tcb):
+        return False
+    held = tcb.reassembly
+    # the segment is laid down piece by piece into the gaps between what is held
+    while length:
+        index = first_ending_at_or_after(held, seq)
+        if index == held.count:
+            return insert_range(tcb, index, seq, text, length)
+        place = &held.ranges[index]
+        if seq_lt(seq, place.start):
+            part = place.start - seq if seq_lt(place.start, end) else length
+            if not insert_range(tcb, index, seq, text, part):
+                return False
+            if index and held.ranges[index - 1].end == seq:
+                index -= 1
+            join_followers(tcb, index)
+        elif seq == place.end:
+            part = length
+            if index + 1 < held.count and seq_lt((place + 1).start, end):
+                part = (place + 1).start - seq
+            if not queue_append(&place.bytes, &tcb.transport.pool, text, part):
+                # what was copied is right; the range's end tells how much
+                place.end = place.start + <uint32_t> place.bytes.length
+                return False
+            place.end += part
+            join_followers(tcb, index)
+        else:
+            # SEG-7: bytes already received stay as they are
+            part = place.end - seq if seq_lt(place.end, end) else length
+        seq += part
+        text += part
+        length -= part
+    return True
+
+
+cdef void keep_early_fin(tcb_t* tcb, uint32_t seq) noexcept nogil:
+    if open_reassembly(tcb) and not tcb.reassembly.has_fin:
+        tcb.reassembly.has_fin = True
+        tcb.reassembly.fin_seq = seq
+
+
+cdef bint deliver_contiguous(tcb_t* tcb) noexcept nogil:
+    cdef reassembly_t* held = tcb.reassembly
+    cdef range_t* first
+    cdef bint filled = False
+    if held == NULL:
+        return False
+    while held.count and seq_leq(held.ranges[0].start, tcb.rcv_nxt):
+        first = &held.ranges[0]
+        if seq_gt(first.end, tcb.rcv_nxt):
+            queue_drop(&first.bytes, &tcb.transport.pool, tcb.rcv_nxt - first.start)
+            tcb.rcv_nxt = first.end
+            queue_append_queue(&tcb.receive_queue, &first.bytes)
+        else:
+            queue_clear(&first.bytes, &tcb.transport.pool)
+        held.count -= 1
+        memmove(first, first + 1, held.count * sizeof(range_t))
+        filled = True
+    if held.count == 0 and not held.has_fin:
+        slab_give(&tcb.transport.reassemblies, held)
+        tcb.reassembly = NULL
+    return filled
+
+
+cdef bint early_fin_due(tcb_t* tcb) noexcept nogil:
+    return (tcb.reassembly != NULL and tcb.reassembly.has_fin and seq_geq(tcb.rcv_nxt, tcb.reassembly.fin_seq))
+
+
+cdef void drop_out_of_order(tcb_t* tcb) noexcept nogil:
+    cdef reassembly_t* held = tcb.reassembly
+    cdef uint32_t i
+    if held == NULL:
+        return
+    for i in range(held.count):
+        queue_clear(&held.ranges[i].bytes, &tcb.transport.pool)
+    slab_give(&tcb.transport.reassemblies, held)
+    tcb.reassembly = NULL

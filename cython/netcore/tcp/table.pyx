@@ -1,0 +1,76 @@
+"""Connections hashed by four-tuple under a secret key, listeners by port (RFC 9293 3.10.7, RFC 6056)."""
+
+from libc.stdint cimport uint16_t, uint32_t
+from netcore.storage.random cimport random_below
+from netcore.storage.table cimport table_chain, table_insert, table_node_t, table_remove
+from netcore.tcp.isn cimport hash_four_tuple
+from netcore.tcp.tcb cimport ENTRY_CONNECTION, entry_t, listener_t, transport_t
+from netcore.wire.address cimport address_t, is_unspecified, same_address
+
+
+cdef entry_t* find_entry(transport_t* transport, const address_t* local, uint16_t local_port, const address_t* remote,
+                         uint16_t remote_port) noexcept nogil:
+    cdef uint32_t hash = <uint32_t> hash_four_tuple(&transport.table_key, local, local_port, remote, remote_port)
+    cdef table_node_t* node = table_chain(&transport.connections, hash)
+    cdef entry_t* entry
+    while node != NULL:
+        if node.hash == hash:
+            entry = <entry_t*> node
+            if (entry.local_port == local_port and entry.remote_port == remote_port
+                    and same_address(&entry.remote, remote) and same_address(&entry.local, local)):
+                return entry
+        node = node.next
+    return NULL
+
+
+cdef void insert_entry(transport_t* transport, entry_t* entry) noexcept nogil:
+    cdef uint32_t hash = <uint32_t> hash_four_tuple(&transport.table_key, &entry.local, entry.local_port, &entry.remote,
+                                                    entry.remote_port)
+    table_insert(&transport.connections, &entry.node, hash)
+    if entry.kind == ENTRY_CONNECTION:
+        transport.port_users[entry.local_port] += 1
+
+
+cdef void remove_entry(transport_t* transport, entry_t* entry) noexcept nogil:
+    if table_remove(&transport.connections, &entry.node) and entry.kind == ENTRY_CONNECTION:
+        transport.port_users[entry.local_port] -= 1
+
+
+cdef listener_t* find_listener(transport_t* transport, const address_t* local, uint16_t local_port) noexcept nogil:
+    cdef table_node_t* node = table_chain(&transport.listeners, local_port)
+    cdef listener_t* listener
+    cdef listener_t* specific = NULL
+    cdef listener_t* wildcard = NULL
+    while node != NULL:
+        listener = <listener_t*> node
+        if listener.local_port == local_port:
+            if is_unspecified(&listener.local):
+                if wildcard == NULL or listener.rank < wildcard.rank:
+                    wildcard = listener
+            elif same_address(&listener.local, local):
+                if specific == NULL or listener.rank < specific.rank:
+                    specific = listener
+        node = node.next
+    return specific if specific != NULL else wildcard
+
+
+cdef void insert_listener(transport_t* transport, listener_t* listener) noexcept nogil:
+    table_insert(&transport.listeners, &listener.node, listener.local_port)
+    transport.port_users[listener.local_port] += 1
+
+
+cdef void remove_listener(transport_t* transport, listener_t* listener) noexcept nogil:
+    if table_remove(&transport.listeners, &listener.node):
+        transport.port_users[listener.local_port] -= 1
+
+
+cdef uint16_t choose_free_port(transport_t* transport, uint32_t low, uint32_t high,
+                               const unsigned char* taken) noexcept nogil:
+    cdef uint32_t span = high - low + 1
+    cdef uint32_t start = random_below(&transport.random, span)
+    cdef uint32_t i, port
+    for i in range(span):
+        port = low + (start + i) % span
+        if transport.port_users[port] == 0 and (taken == NULL or not (taken[port >> 3] >> (port & 7)) & 1):
+            return <uint16_t> port
+    return 0

@@ -1,0 +1,411 @@
+"""State, tcb_t and transport_t: what TCP knows of a connection (RFC 9293 3.3.1) and of a host; change_state.
+
+Everything to the right of this file works on these structs. An endpoint's times are ns, its sizes bytes; sequence
+variables carry their RFC names.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from netcore.storage.byte_queue cimport byte_queue_t
+from netcore.storage.chunks cimport chunk_pool_t
+from netcore.storage.deadlines cimport NEVER, arm, deadline_t, deadlines_t
+from netcore.storage.links cimport link_t, list_append, list_t
+from netcore.storage.random cimport random_t
+from netcore.storage.siphash cimport hash_key_t
+from netcore.storage.slab cimport slab_t
+from netcore.storage.table cimport table_node_t, table_t
+from netcore.tcp.counters cimport counters_t
+from netcore.tcp.rtt cimport rtt_t
+from netcore.tcp.tunables cimport tunables_t
+from netcore.wire.address cimport address_t
+
+# numbers as WSP reports them (IOCTL-18)
+cdef enum State:
+    CLOSED = 0
+    LISTEN = 1
+    SYN_SENT = 2
+    SYN_RECEIVED = 3
+    ESTABLISHED = 4
+    FIN_WAIT_1 = 5
+    FIN_WAIT_2 = 6
+    CLOSE_WAIT = 7
+    CLOSING = 8
+    LAST_ACK = 9
+    TIME_WAIT = 10
+    STATE_COUNT = 11
+
+cdef enum Status:
+    STATUS_OK = 0
+    STATUS_WOULD_BLOCK = -1
+    STATUS_NOT_CONNECTED = -2
+    STATUS_RESET = -3
+    STATUS_ABORTED = -4
+    STATUS_TIMED_OUT = -5
+    STATUS_REFUSED = -6
+    STATUS_SHUT_DOWN = -7
+    STATUS_IN_USE = -8
+    STATUS_NO_BUFFERS = -9
+    STATUS_UNREACHABLE = -10
+    STATUS_INVALID = -11
+    STATUS_HANDLE_CLOSED = -12
+
+cdef enum Readiness:
+    READY_READABLE = 1
+    READY_WRITABLE = 2
+    READY_ACCEPTABLE = 4
+    READY_CONNECTED = 8
+    READY_FAILED = 16
+    READY_PEER_CLOSED = 32
+    READY_SENT = 64
+    READY_GONE = 128
+
+cdef enum EndpointKind:
+    ENDPOINT_CONNECTION = 1
+    ENDPOINT_LISTENER = 2
+
+cdef enum EntryKind:
+    ENTRY_CONNECTION = 1
+    ENTRY_TIME_WAIT = 2
+
+cdef enum Timer:
+    # retransmission, persist probe and SYN wait exclude each other and share one timer
+    TIMER_RETRANSMIT = 0
+    TIMER_DELAYED_ACK = 1
+    # end of life of an orphan (CLOSE-10)
+    TIMER_ORPHAN = 2
+    TIMER_COUNT = 3
+
+# what a heap item of transport.deadlines belongs to
+cdef enum DeadlineKind:
+    DEADLINE_CONNECTION = 1
+    DEADLINE_TIME_WAIT = 2
+    DEADLINE_NEIGHBOR = 3
+
+# a thread that waits; lives in that thread's memory while it waits
+cdef struct waiter_t:
+    int descriptor
+    bint signalled
+    link_t waking_link
+
+cdef struct watch_t:
+    link_t link
+    waiter_t* waiter
+    int mask
+
+cdef struct endpoint_t
+
+# what the program's side of a connection or listener needs
+cdef struct endpoint_t:
+    EndpointKind kind
+    # borrowed pointer to the Python handle; read and written with the GIL held
+    void* handle
+    # a handle exists that has not let go
+    bint held
+    # the tcb_t or listener_t this is part of, and the next endpoint whose handle died without letting go
+    void* owner
+    endpoint_t* release_next
+    int pending
+    link_t event_link
+    list_t watches
+
+cdef struct entry_t:
+    table_node_t node
+    EntryKind kind
+    uint16_t local_port
+    uint16_t remote_port
+    address_t local
+    address_t remote
+
+cdef struct transport_t
+cdef struct tcb_t
+
+# out-of-order text (reassembly)
+cdef enum:
+    RANGES_MOST = 256
+
+cdef struct range_t:
+    uint32_t start
+    uint32_t end
+    byte_queue_t bytes
+
+cdef struct reassembly_t:
+    uint32_t count
+    # sequence number of a FIN that came early, valid when has_fin
+    bint has_fin
+    uint32_t fin_seq
+    range_t ranges[256]
+
+# one algorithm is one such table in a file of its own under congestion/ (REC-5)
+cdef struct congestion_t:
+    const char* name
+    # the connection is established: set cwnd and ssthresh
+    void (*begin)(tcb_t* tcb) noexcept nogil
+    # `acked` new bytes acknowledged outside recovery
+    void (*on_ack)(tcb_t* tcb, uint32_t acked, int64_t now) noexcept nogil
+    # loss found by duplicate ACKs: set ssthresh
+    void (*on_loss)(tcb_t* tcb, int64_t now) noexcept nogil
+    # retransmission time-out: set ssthresh and cwnd
+    void (*on_timeout)(tcb_t* tcb, int64_t now) noexcept nogil
+    # sending again after an idle time longer than the RTO
+    void (*on_idle)(tcb_t* tcb) noexcept nogil
+
+cdef struct listener_t:
+    table_node_t node
+    endpoint_t endpoint
+    transport_t* transport
+    # unspecified: the wildcard
+    address_t local
+    uint16_t local_port
+    # listeners of one address and port: the lowest rank is asked (BIND-25)
+    uint32_t rank
+    uint32_t backlog
+    # SYN-RECEIVED connections, oldest SYN first
+    list_t half_open
+    # finished and un-accepted ones, in handshake-completion order (LISTEN-54)
+    list_t finished
+
+# SEG-11: at most 1/4 of a connection
+cdef struct timewait_t:
+    entry_t entry
+    transport_t* transport
+    deadline_t deadline
+    uint32_t snd_nxt
+    uint32_t rcv_nxt
+    uint32_t ts_recent
+    uint32_t ts_offset
+    int64_t last_challenge
+    uint16_t window
+    bint timestamps
+
+cdef struct tcb_t:
+    entry_t entry
+    endpoint_t endpoint
+    transport_t* transport
+    State state
+    # the terminal code, STATUS_OK while there is none (GEN-11)
+    Status status
+
+    # send sequence variables
+    uint32_t iss
+    uint32_t snd_una
+    uint32_t snd_nxt
+    # next sequence number to send again; snd_nxt when nothing is to be sent again
+    uint32_t snd_rxt
+    uint32_t snd_wnd
+    uint32_t snd_wl1
+    uint32_t snd_wl2
+    uint32_t max_snd_wnd
+    # receive sequence variables
+    uint32_t irs
+    uint32_t rcv_nxt
+    # right edge of the window last announced; never moves left
+    uint32_t rcv_adv
+    uint32_t last_ack_sent
+    uint8_t snd_wind_shift
+    uint8_t rcv_wind_shift
+    # MSS the peer announced, and bytes of text in a full segment after options
+    uint16_t snd_mss
+    uint16_t eff_mss
+    # bytes of text of a full segment as the peer sends them, learnt from what arrives
+    uint16_t rcv_mss
+
+    # RFC 7323
+    bint window_scaling
+    bint timestamps
+    uint32_t ts_recent
+    uint32_t ts_offset
+    int64_t ts_recent_time
+
+    byte_queue_t send_queue
+    byte_queue_t receive_queue
+    reassembly_t* reassembly
+    uint32_t send_limit
+    uint32_t receive_limit
+
+    # time-outs: due[] is the truth, `timer` in the heap is due no later than the earliest
+    int64_t due[3]
+    deadline_t timer
+    rtt_t rtt
+    # without timestamps one segment is timed at a time (Karn): its end, and when it went; 0: none
+    uint32_t timed_seq
+    int64_t timed_at
+    uint8_t backoff
+    uint8_t retries
+    int64_t syn_rto
+    uint8_t syn_retries
+    # the last SYN was answered by RST: the next goes after a constant wait (LISTEN-67)
+    bint syn_refused
+    int64_t last_sent
+    int64_t last_challenge
+
+    # congestion control and recovery
+    const congestion_t* congestion
+    uint32_t cwnd
+    uint32_t ssthresh
+    uint32_t cwnd_acked
+    uint32_t recover
+    uint16_t dupacks
+    bint in_recovery
+    bint cwnd_limited
+    # private to the algorithm
+    uint64_t congestion_state[8]
+
+    # marks: what output is wanted
+    bint syn_wanted
+    bint ack_wanted
+    bint head_wanted
+    bint probe_wanted
+    # the window is closed or too small and nothing is in flight: TIMER_RETRANSMIT runs for a probe (SND-5)
+    bint persisting
+    # duplicate ACKs owed beside the first
+    uint16_t dupacks_owed
+    uint8_t quick_acks
+    link_t output_link
+
+    # facts
+    bint fin_queued
+    bint fin_sent
+    bint fin_received
+    bint nodelay
+    bint receive_shut
+    bint orphan
+    bint in_table
+    bint passive
+    link_t queue_link
+    listener_t* listener
+
+# a segment on its way out: egress puts the headers before it
+cdef struct segment_out_t:
+    address_t local
+    address_t remote
+    uint16_t local_port
+    uint16_t remote_port
+    uint32_t seq
+    uint32_t ack
+    uint8_t flags
+    uint8_t options_length
+    uint16_t wnd
+    # text[offset:offset+length] of the queue; a frame with more than `mss` bytes is a superframe
+    byte_queue_t* queue
+    uint64_t offset
+    uint32_t text_length
+    uint16_t mss
+    uint8_t options[40]
+
+cdef enum:
+    CONTROL_CAPACITY = 512
+
+# everything TCP owns in one host
+cdef struct transport_t:
+    tunables_t tunables
+    counters_t counters
+    chunk_pool_t pool
+    table_t connections
+    table_t listeners
+    slab_t tcbs
+    slab_t timewaits
+    slab_t listener_slab
+    slab_t reassemblies
+    deadlines_t deadlines
+    # connections that may have something to send
+    list_t output
+    # endpoints with pending bits
+    list_t events
+    # waiters to be woken when the lock is let go
+    list_t waking
+    # ended connections, freed when the event at hand is done with
+    list_t graveyard
+    hash_key_t table_key
+    hash_key_t isn_key
+    hash_key_t timestamp_key
+    hash_key_t port_key
+    random_t random
+    # segments without text that belong to no connection: RST, answers of TIME-WAIT
+    segment_out_t* control
+    uint32_t control_first
+    uint32_t control_count
+    # connections and listeners on each local port, TIME-WAIT aside
+    uint32_t* port_users
+    uint32_t half_open
+    uint32_t orphans
+    # MSS to announce, and the largest text of one frame (0: no superframes)
+    uint16_t local_mss
+    uint32_t superframe
+
+
+cdef bint change_state(tcb_t* tcb, State state) noexcept nogil
+cdef const char* name_of_state(int state) noexcept nogil
+cdef bint is_legal(int before, int after) noexcept nogil
+
+
+cdef inline void want_output(tcb_t* tcb) noexcept nogil:
+    """Marks the connection as one that egress should ask for segments."""
+    if tcb.output_link.where == NULL:
+        list_append(&tcb.transport.output, &tcb.output_link, tcb)
+
+
+cdef inline void want_ack(tcb_t* tcb) noexcept nogil:
+    tcb.ack_wanted = True
+    want_output(tcb)
+
+
+cdef inline void notify(transport_t* transport, endpoint_t* endpoint, int bits) noexcept nogil:
+    """Readiness bits came up: recorded for whoever drains events, waiters that watch for them are to be woken."""
+    cdef link_t* link
+    cdef watch_t* watch
+    if not endpoint.held:
+        return
+    endpoint.pending |= bits
+    if endpoint.event_link.where == NULL:
+        list_append(&transport.events, &endpoint.event_link, endpoint)
+    link = endpoint.watches.first
+    while link != NULL:
+        watch = <watch_t*> link.owner
+        if watch.mask & bits and not watch.waiter.signalled:
+            watch.waiter.signalled = True
+            list_append(&transport.waking, &watch.waiter.waking_link, watch.waiter)
+        link = link.next
+
+
+cdef inline void schedule(tcb_t* tcb, Timer timer, int64_t due) noexcept nogil:
+    """Sets one time-out; the heap is touched only when it comes before all others."""
+    tcb.due[<int> timer] = due
+    if tcb.timer.place == 0 or due < tcb.timer.due:
+        arm(&tcb.transport.deadlines, &tcb.timer, tcb, DEADLINE_CONNECTION, due)
+
+
+cdef inline void cancel(tcb_t* tcb, Timer timer) noexcept nogil:
+    """Clears one time-out; the heap's node, due too early then, is put right when it comes up."""
+    tcb.due[<int> timer] = NEVER
+
+
+cdef inline int64_t earliest_due(const tcb_t* tcb) noexcept nogil:
+    cdef int64_t due = tcb.due[0]
+    if tcb.due[1] < due:
+        due = tcb.due[1]
+    if tcb.due[2] < due:
+        due = tcb.due[2]
+    return due
+
+
+cdef inline bint is_synchronized(const tcb_t* tcb) noexcept nogil:
+    return tcb.state >= ESTABLISHED
+
+
+cdef inline uint32_t flight_size(const tcb_t* tcb) noexcept nogil:
+    """Sequence space sent and not acknowledged."""
+    return tcb.snd_nxt - tcb.snd_una
+
+
+cdef inline uint32_t queue_seq(const tcb_t* tcb) noexcept nogil:
+    """Sequence number of the first byte in the send queue."""
+    return tcb.iss + 1 if tcb.snd_una == tcb.iss else tcb.snd_una
+
+
+cdef inline uint32_t receive_window(const tcb_t* tcb) noexcept nogil:
+    """RCV.WND: what the peer was told it may send, beyond rcv_nxt."""
+    return tcb.rcv_adv - tcb.rcv_nxt
+
+
+cdef inline uint32_t timestamp_now(const tcb_t* tcb, int64_t now) noexcept nogil:
+    """TSval: a clock of 1 ms (RFC 7323 5.4)."""
+    return <uint32_t> (now // 1_000_000) + tcb.ts_offset

@@ -1,0 +1,87 @@
+"""What each time-out does (RFC 9293 3.10.8, RFC 6298 5)."""
+
+from libc.stdint cimport int64_t
+from netcore.storage.deadlines cimport NEVER, arm
+from netcore.tcp.lifecycle cimport abort_connection, finish
+from netcore.tcp.recovery cimport retransmission_timeout
+from netcore.tcp.tcb cimport (
+    CLOSED, DEADLINE_CONNECTION, STATUS_REFUSED, STATUS_TIMED_OUT, SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK,
+    TIMER_ORPHAN, TIMER_RETRANSMIT, TIME_WAIT, earliest_due, schedule, tcb_t, want_ack, want_output,
+)
+
+
+cdef void back_off(tcb_t* tcb, int64_t base, int64_t most, int64_t now) noexcept nogil:
+    """RFC 6298 5.5: doubles up to `most`, and starts the timer."""
+    if base << (tcb.backoff + 1) <= most:
+        tcb.backoff += 1
+    schedule(tcb, TIMER_RETRANSMIT, now + (base << tcb.backoff))
+
+
+cdef void expire_handshake(tcb_t* tcb, int64_t now) noexcept nogil:
+    cdef int64_t most = tcb.syn_retries if tcb.state == SYN_SENT else tcb.transport.tunables.synack_retries
+    if tcb.retries >= most:
+        finish(tcb, STATUS_REFUSED if tcb.syn_refused else STATUS_TIMED_OUT)
+        return
+    tcb.retries += 1
+    if tcb.syn_refused:
+        # LISTEN-67: a constant wait, and again the unanswered one's schedule behind it
+        tcb.syn_refused = False
+    elif tcb.syn_rto << (tcb.backoff + 1) <= tcb.transport.tunables.rto_maximum:
+        tcb.backoff += 1
+    tcb.syn_wanted = True
+    want_output(tcb)
+
+
+cdef void expire_persist(tcb_t* tcb, int64_t now) noexcept nogil:
+    """SND-5: goes on as long as the peer answers; `retries` counts probes since its last answer."""
+    if tcb.retries >= tcb.transport.tunables.data_retries:
+        tcb.transport.counters.TCPAbortOnTimeout += 1
+        finish(tcb, STATUS_TIMED_OUT)
+        return
+    tcb.retries += 1
+    tcb.persisting = True
+    tcb.probe_wanted = True
+    back_off(tcb, tcb.rtt.rto, tcb.transport.tunables.persist_maximum, now)
+    want_output(tcb)
+
+
+cdef void expire_data(tcb_t* tcb, int64_t now) noexcept nogil:
+    tcb.transport.counters.TCPTimeouts += 1
+    if tcb.retries >= tcb.transport.tunables.data_retries:
+        tcb.transport.counters.TCPAbortOnTimeout += 1
+        finish(tcb, STATUS_TIMED_OUT)
+        return
+    retransmission_timeout(tcb, now)
+    tcb.retries += 1
+    back_off(tcb, tcb.rtt.rto, tcb.transport.tunables.rto_maximum, now)
+
+
+cdef void expire_retransmit(tcb_t* tcb, int64_t now) noexcept nogil:
+    if tcb.state == SYN_SENT or tcb.state == SYN_RECEIVED:
+        expire_handshake(tcb, now)
+    elif tcb.persisting or tcb.snd_wnd == 0:
+        expire_persist(tcb, now)
+    elif tcb.snd_una != tcb.snd_nxt:
+        expire_data(tcb, now)
+
+
+cdef void expire(tcb_t* tcb, int64_t now) noexcept nogil:
+    cdef int64_t due
+    if tcb.due[<int> TIMER_ORPHAN] <= now:
+        tcb.due[<int> TIMER_ORPHAN] = NEVER
+        # CLOSE-10: FIN-WAIT-2 or a closed window has lasted too long and no program is there to decide
+        tcb.transport.counters.TCPAbortOnTimeout += 1
+        abort_connection(tcb, STATUS_TIMED_OUT)
+        return
+    if tcb.due[<int> TIMER_DELAYED_ACK] <= now:
+        tcb.due[<int> TIMER_DELAYED_ACK] = NEVER
+        tcb.transport.counters.DelayedACKs += 1
+        want_ack(tcb)
+    if tcb.due[<int> TIMER_RETRANSMIT] <= now:
+        tcb.due[<int> TIMER_RETRANSMIT] = NEVER
+        expire_retransmit(tcb, now)
+    if tcb.state == CLOSED or tcb.state == TIME_WAIT:
+        return
+    due = earliest_due(tcb)
+    if due != NEVER and (tcb.timer.place == 0 or due < tcb.timer.due):
+        arm(&tcb.transport.deadlines, &tcb.timer, tcb, DEADLINE_CONNECTION, due)

@@ -1,0 +1,80 @@
+"""Everything about the transport and its host that may be tuned; times in ns, sizes in bytes (tcp.md, wsp.md 0.1)."""
+
+from libc.stdint cimport int64_t
+
+cdef struct tunables_t:
+    # maximum segment lifetime; TIME-WAIT lasts twice this (SEG-11)
+    int64_t msl
+    # retransmission (SND-6, SND-7)
+    int64_t rto_initial
+    int64_t rto_minimum
+    int64_t rto_maximum
+    int64_t data_retries
+    int64_t synack_retries
+    # active opens (LISTEN-67, LISTEN-71)
+    int64_t syn_rto
+    int64_t syn_retries
+    int64_t syn_rst_wait
+    # acknowledgements (SND-4, SEG-8)
+    int64_t delayed_ack
+    int64_t quick_acks
+    int64_t challenge_interval
+    # zero window (SND-5)
+    int64_t persist_maximum
+    # orphans (CLOSE-10)
+    int64_t fin_wait_2
+    int64_t user_timeout
+    # bounds (SEG-15, LIM-2)
+    int64_t maximum_holes
+    int64_t memory_limit
+    # buffers of a connection
+    int64_t send_buffer
+    int64_t receive_buffer
+    # congestion control: initial window in segments (RFC 6928)
+    int64_t initial_window
+    # RFC 7323, 0 or 1
+    int64_t timestamps
+    int64_t window_scaling
+    # largest text of one frame where the device cuts superframes
+    int64_t maximum_superframe
+    # the network layer
+    int64_t ttl
+    int64_t icmp_interval
+    int64_t neighbor_lifetime
+    int64_t neighbor_retry
+    int64_t neighbor_tries
+    int64_t neighbor_queue
+    int64_t neighbor_limit
+
+
+cdef inline void set_default_tunables(tunables_t* t) noexcept nogil:
+    t.msl = 30_000_000_000
+    t.rto_initial = 1_000_000_000
+    t.rto_minimum = 200_000_000
+    t.rto_maximum = 60_000_000_000
+    t.data_retries = 15
+    t.synack_retries = 5
+    t.syn_rto = 1_000_000_000
+    t.syn_retries = 4
+    t.syn_rst_wait = 500_000_000
+    t.delayed_ack = 40_000_000
+    t.quick_acks = 16
+    t.challenge_interval = 500_000_000
+    t.persist_maximum = 60_000_000_000
+    t.fin_wait_2 = 60_000_000_000
+    t.user_timeout = 300_000_000_000
+    t.maximum_holes = 128
+    t.memory_limit = 1 << 30
+    t.send_buffer = 2 << 20
+    t.receive_buffer = 2 << 20
+    t.initial_window = 10
+    t.timestamps = 1
+    t.window_scaling = 1
+    t.maximum_superframe = 65160
+    t.ttl = 128
+    t.icmp_interval = 10_000_000
+    t.neighbor_lifetime = 30_000_000_000
+    t.neighbor_retry = 1_000_000_000
+    t.neighbor_tries = 3
+    t.neighbor_queue = 64
+    t.neighbor_limit = 1024

@@ -1,0 +1,63 @@
+"""IPv4 headers (RFC 791), read with the checks of RFC 1122 3.2.1."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from netcore.wire.checksum cimport finish, sum_octets
+from netcore.wire.octets cimport load16, load32, store16, store32
+
+cdef enum:
+    IPV4_HEADER_LENGTH = 20
+    PROTOCOL_ICMP = 1
+    PROTOCOL_TCP = 6
+    PROTOCOL_UDP = 17
+    IPV4_DONT_FRAGMENT = 0x4000
+    IPV4_MORE_FRAGMENTS = 0x2000
+
+cdef struct ipv4_t:
+    uint8_t header_length
+    uint8_t tos
+    uint8_t ttl
+    uint8_t protocol
+    uint16_t total_length
+    uint16_t identification
+    uint16_t fragment
+    uint32_t source
+    uint32_t destination
+
+
+cdef inline bint parse_ipv4(const uint8_t* octets, size_t length, ipv4_t* header) noexcept nogil:
+    """False for anything that is not a whole, well-summed IPv4 packet. Octets past the total length are padding."""
+    if length < IPV4_HEADER_LENGTH or (octets[0] >> 4) != 4:
+        return False
+    header.header_length = (octets[0] & 15) * 4
+    header.total_length = load16(octets + 2)
+    if header.header_length < IPV4_HEADER_LENGTH or header.total_length < header.header_length:
+        return False
+    if header.total_length > length or finish(sum_octets(octets, header.header_length, 0)) != 0:
+        return False
+    header.tos = octets[1]
+    header.identification = load16(octets + 4)
+    header.fragment = load16(octets + 6)
+    header.ttl = octets[8]
+    header.protocol = octets[9]
+    header.source = load32(octets + 12)
+    header.destination = load32(octets + 16)
+    return True
+
+
+cdef inline bint is_fragment(const ipv4_t* header) noexcept nogil:
+    return (header.fragment & 0x3fff) != 0
+
+
+cdef inline void build_ipv4(uint8_t* octets, const ipv4_t* header) noexcept nogil:
+    """Twenty octets, checksum included; header_length is taken as 20."""
+    octets[0] = 0x45
+    octets[1] = header.tos
+    store16(octets + 2, header.total_length)
+    store16(octets + 4, header.identification)
+    store16(octets + 6, header.fragment)
+    octets[8] = header.ttl
+    octets[9] = header.protocol
+    store16(octets + 10, 0)
+    store32(octets + 12, header.source)
+    store32(octets + 16, header.destination)
+    store16(octets + 10, finish(sum_octets(octets, IPV4_HEADER_LENGTH, 0)))

@@ -1,0 +1,151 @@
+"""TCP segments: header (RFC 9293 3.1) and options (RFC 9293 3.2, RFC 7323)."""
+
+from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from netcore.wire.address cimport address_t
+from netcore.wire.octets cimport load16, load32, store16, store32
+
+cdef enum:
+    TCP_HEADER_LENGTH = 20
+    FIN = 0x01
+    SYN = 0x02
+    RST = 0x04
+    PSH = 0x08
+    ACK = 0x10
+    URG = 0x20
+    OPTION_END = 0
+    OPTION_NOP = 1
+    OPTION_MSS = 2
+    OPTION_WINDOW_SCALE = 3
+    OPTION_SACK_PERMITTED = 4
+    OPTION_TIMESTAMPS = 8
+    MINIMUM_MSS = 64
+
+cdef struct segment_t:
+    # addressing, as seen by the receiver of the segment
+    address_t source
+    address_t destination
+    uint16_t source_port
+    uint16_t destination_port
+    # RFC 9293 3.3.1: SEG variables; seg_len counts text, SYN and FIN
+    uint32_t seq
+    uint32_t ack
+    uint32_t seg_len
+    uint32_t wnd
+    uint16_t up
+    uint8_t flags
+    # options
+    bint has_mss
+    bint has_window_scale
+    bint has_timestamps
+    bint sack_permitted
+    uint16_t mss
+    uint8_t window_scale
+    uint32_t tsval
+    uint32_t tsecr
+    # text
+    const uint8_t* text
+    uint32_t text_length
+    # how many segments of the wire this superframe stands for
+    uint32_t wire_segments
+
+
+cdef inline bint parse_options(const uint8_t* octets, uint32_t length, segment_t* seg) noexcept nogil:
+    """SEG-13: unknown kinds are skipped; a length of 0, 1 or past the header makes the whole segment bad."""
+    cdef uint32_t at = 0
+    cdef uint8_t kind, size
+    while at < length:
+        kind = octets[at]
+        if kind == OPTION_END:
+            return True
+        if kind == OPTION_NOP:
+            at += 1
+            continue
+        if at + 1 >= length:
+            return False
+        size = octets[at + 1]
+        if size < 2 or at + size > length:
+            return False
+        if kind == OPTION_MSS and size == 4:
+            seg.has_mss = True
+            seg.mss = load16(octets + at + 2)
+        elif kind == OPTION_WINDOW_SCALE and size == 3:
+            seg.has_window_scale = True
+            # RFC 7323 2.3: a shift above 14 is taken as 14
+            seg.window_scale = octets[at + 2] if octets[at + 2] < 14 else 14
+        elif kind == OPTION_SACK_PERMITTED and size == 2:
+            seg.sack_permitted = True
+        elif kind == OPTION_TIMESTAMPS and size == 10:
+            seg.has_timestamps = True
+            seg.tsval = load32(octets + at + 2)
+            seg.tsecr = load32(octets + at + 6)
+        at += size
+    return True
+
+
+cdef inline bint parse_tcp(const uint8_t* octets, uint32_t length, segment_t* seg) noexcept nogil:
+    """Reads `length` octets of a TCP segment; False when header or options are malformed. Addresses are the caller's."""
+    cdef uint32_t header_length
+    if length < TCP_HEADER_LENGTH:
+        return False
+    header_length = (octets[12] >> 4) * 4
+    if header_length < TCP_HEADER_LENGTH or header_length > length:
+        return False
+    seg.source_port = load16(octets)
+    seg.destination_port = load16(octets + 2)
+    seg.seq = load32(octets + 4)
+    seg.ack = load32(octets + 8)
+    seg.flags = octets[13]
+    seg.wnd = load16(octets + 14)
+    seg.up = load16(octets + 18)
+    seg.has_mss = seg.has_window_scale = seg.has_timestamps = seg.sack_permitted = False
+    seg.mss = 0
+    seg.window_scale = 0
+    seg.tsval = seg.tsecr = 0
+    if header_length > TCP_HEADER_LENGTH:
+        if not parse_options(octets + TCP_HEADER_LENGTH, header_length - TCP_HEADER_LENGTH, seg):
+            return False
+    seg.text = octets + header_length
+    seg.text_length = length - header_length
+    seg.seg_len = seg.text_length + (1 if seg.flags & SYN else 0) + (1 if seg.flags & FIN else 0)
+    seg.wire_segments = 1
+    return True
+
+
+cdef inline void build_tcp(uint8_t* octets, uint16_t source_port, uint16_t destination_port, uint32_t seq, uint32_t ack,
+                           uint8_t header_length, uint8_t flags, uint16_t wnd) noexcept nogil:
+    """The fixed 20 octets; options follow at octets + 20; the checksum field is left 0."""
+    store16(octets, source_port)
+    store16(octets + 2, destination_port)
+    store32(octets + 4, seq)
+    store32(octets + 8, ack)
+    octets[12] = <uint8_t> ((header_length // 4) << 4)
+    octets[13] = flags
+    store16(octets + 14, wnd)
+    store16(octets + 16, 0)
+    store16(octets + 18, 0)
+
+
+cdef inline uint8_t put_mss(uint8_t* octets, uint16_t mss) noexcept nogil:
+    octets[0] = OPTION_MSS
+    octets[1] = 4
+    store16(octets + 2, mss)
+    return 4
+
+
+cdef inline uint8_t put_window_scale(uint8_t* octets, uint8_t shift) noexcept nogil:
+    octets[0] = OPTION_NOP
+    octets[1] = OPTION_WINDOW_SCALE
+    octets[2] = 3
+    octets[3] = shift
+    return 4
+
+
+cdef inline uint8_t put_timestamps(uint8_t* octets, uint32_t tsval, uint32_t tsecr) noexcept nogil:
+    """RFC 7323 appendix A: two NOPs align the option."""
+    octets[0] = OPTION_NOP
+    octets[1] = OPTION_NOP
+    octets[2] = OPTION_TIMESTAMPS
+    octets[3] = 10
+    store32(octets + 4, tsval)
+    store32(octets + 8, tsecr)
+    return 12
