@@ -25,6 +25,7 @@ CORE_LEVELS: list[str] = [
     "posix",
     "wire",
     "storage",
+    "impairment",  # the structs of impair, which a host holds
     "tcp",
     "ip",
     "neighbors",
