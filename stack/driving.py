@@ -16,7 +16,9 @@ from typing import Protocol
 
 from typing_extensions import Buffer
 
-from netcore.endpoint import Endpoint, Listener, Waiter
+from netcore.endpoint import Endpoint
+from netcore.listener import Listener
+from netcore.waiter import Waiter
 from netcore.engine import Engine
 from netcore.impair import Impairment
 from netcore.loop import Loop

@@ -27,13 +27,15 @@ cdef enum:
 cdef bint next_frame(host_t* host, outgoing_t* out, int64_t now) noexcept nogil:
     cdef packet_t packet
     cdef segment_out_t segment
-    while replies_take(&host.replies, &packet):
-        if packet_leaves(host, out, &packet, now):
-            return True
-    while take_segment(host, &segment, now):
+    while True:
+        # asked again after each segment that had to wait: an ARP request may have been added for it
+        while replies_take(&host.replies, &packet):
+            if packet_leaves(host, out, &packet, now):
+                return True
+        if not take_segment(host, &segment, now):
+            return False
         if segment_leaves(host, out, &segment, now):
             return True
-    return False
 
 
 cdef bint take_segment(host_t* host, segment_out_t* segment, int64_t now) noexcept nogil:

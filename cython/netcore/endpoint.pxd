@@ -1,14 +1,9 @@
-"""Endpoint, Listener, Waiter: what a Python program holds."""
+"""Endpoint: what a Python program holds of a connection."""
 
 from netcore.drive cimport HostHandle
+from netcore.host cimport host_t
 from netcore.posix cimport pthread_mutex_t
-from netcore.tcp.tcb cimport EndpointKind, endpoint_t, listener_t, tcb_t, waiter_t, watch_t
-
-# one handle in a wait: where it keeps its pointer, and its watch
-cdef struct place_t:
-    void** slot
-    EndpointKind kind
-    watch_t watch
+from netcore.tcp.tcb cimport endpoint_t, tcb_t
 
 cdef class Endpoint:
     cdef HostHandle owner
@@ -16,20 +11,9 @@ cdef class Endpoint:
     cdef pthread_mutex_t send_mutex
     cdef object __weakref__
 
-cdef class Listener:
-    cdef HostHandle owner
-    cdef listener_t* listener
-    cdef object __weakref__
-
-cdef class Waiter:
-    cdef HostHandle owner
-    cdef waiter_t waiter
-    cdef int fill(self, tuple handles, place_t* places) except -1
-    cdef bint attach_all(self, place_t* places, int count) noexcept nogil
-    cdef void detach_all(self, place_t* places, int count) noexcept nogil
-
-# A handle for a connection or listener that is held already; with the GIL.
+# A handle for a connection that is held already; with the GIL.
 cdef Endpoint wrap_connection(HostHandle owner, tcb_t* tcb)
-cdef Listener wrap_listener(HostHandle owner, listener_t* listener)
+# An address_t as 4 or 16 octets, network order.
 cdef bytes pack_address(const void* address)
-cdef int endpoint_readiness(const endpoint_t* endpoint) noexcept nogil
+# A handle has died without letting go: whoever locks the host next closes what it held.
+cdef void push_released(host_t* host, endpoint_t* endpoint) noexcept nogil

@@ -1,4 +1,4 @@
-"""Endpoint, Listener: a connection or a listener held by a Python program; Waiter: how a thread waits for them.
+"""Endpoint: a connection held by a Python program; the readiness bits and statuses of all handles.
 
 Calls never block and never raise for what the network did: they return a count or a negative status. A live host's
 calls may be made from any thread; they release the GIL while they wait for the host's lock or copy.
@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from typing import final
 
 from typing_extensions import Buffer
-
-from netcore.engine import Engine
 
 # readiness bits (level: they say what holds now)
 READABLE: int  # receive would not say WOULD_BLOCK: data, end of stream, or a terminal status
@@ -93,42 +91,3 @@ class Endpoint:
         """First SYN time-out in ns and number of further SYNs (SIO_TCP_INITIAL_RTO)."""
     def info(self) -> dict[str, int]:
         """Variables of the connection under their RFC names (snd_una, snd_nxt, rcv_nxt, cwnd, srtt in ns ...)."""
-
-@final
-class Listener:
-    """A listening port. Made by Engine.listen only."""
-
-    def accept(self) -> Endpoint | int:
-        """The oldest finished connection. WOULD_BLOCK: none. RESET: the oldest was reset by its peer (ACPT-7)."""
-    def set_backlog(self, backlog: int) -> None:
-        """New capacity; the excess is reset (LISTEN-57, 58)."""
-    def close(self) -> None:
-        """Ends listening; queued and half-open connections are reset (LISTEN-73)."""
-    @property
-    def closed(self) -> bool: ...
-    @property
-    def backlog(self) -> int: ...
-    @property
-    def occupancy(self) -> int:
-        """Half-open and finished un-accepted connections (LISTEN-48)."""
-    @property
-    def finished(self) -> int:
-        """Finished, un-accepted connections, reset ones not yet reported included."""
-    @property
-    def readiness(self) -> int: ...
-    @property
-    def local(self) -> tuple[bytes, int]: ...
-
-@final
-class Waiter:
-    """What one thread waits with, on a live host; use one per thread."""
-
-    def __init__(self, engine: Engine) -> None: ...
-    def wait(self, watches: Sequence[tuple[Endpoint | Listener, int]], deadline: int | None) -> bool:
-        """Waits until one of the watches has one of its readiness bits, `wake` was called, or `deadline` (ns, the
-        engine's clock) has come; False in the last case only. Releases the GIL; Ctrl-C ends it with KeyboardInterrupt.
-        Bits are read at once, so nothing that already holds is waited for.
-        """
-    def wake(self) -> None:
-        """Ends the wait in progress, or else the next one; from any thread."""
-    def close(self) -> None: ...

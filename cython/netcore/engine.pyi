@@ -5,7 +5,8 @@ from typing import Any, final
 
 from typing_extensions import Buffer
 
-from netcore.endpoint import Endpoint, Listener
+from netcore.endpoint import Endpoint
+from netcore.listener import Listener
 
 @final
 class Engine:

@@ -6,9 +6,10 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.device cimport device_inject
 from netcore.drive cimport HostHandle, enter, host_time, leave, next_deadline, run_deadlines, settle, unlock
-from netcore.endpoint cimport Endpoint, Listener, pack_address, wrap_connection, wrap_listener
+from netcore.endpoint cimport Endpoint, pack_address, wrap_connection
 from netcore.host cimport host_open, host_t
 from netcore.ip.routes cimport interface_t, netmask_of, next_hop
+from netcore.listener cimport Listener, wrap_listener
 from netcore.posix cimport PLAIN_ALLOCATION, RACE_DETECTOR, free, memset
 from netcore.storage.captures cimport captured_octets, captured_t
 from netcore.storage.chunks cimport chunk_give, chunk_t

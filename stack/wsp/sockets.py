@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from netcore.endpoint import CONNECTED, FAILED, GONE, OK, READABLE, WRITABLE, Endpoint, Listener
+from netcore.endpoint import CONNECTED, FAILED, GONE, OK, READABLE, WRITABLE, Endpoint
+from netcore.listener import Listener
 from stack.driving import Wakeable, Watch
 from stack.wsp.binding import Binding
 from stack.wsp.constants import INVALID_SOCKET, SOCK_STREAM, WSAEMFILE

@@ -36,8 +36,11 @@ CORE_LEVELS: list[str] = [
     "impair",
     "device",
     "drive",
-    "engine",
+    "buffers copying",
     "endpoint",
+    "listener",
+    "waiter",
+    "engine",  # hands out endpoints and listeners, which need of it only the host it owns (drive.HostHandle)
     "loop",
     "simulator",
 ]
@@ -46,7 +49,7 @@ INNER_LEVELS: dict[str, list[str]] = {
     "tcp": [
         "seqnum isn rtt tunables counters",
         "tcb",
-        "options table reassembly scoreboard congestion pacing",
+        "options window table reassembly scoreboard congestion pacing",
         "lifecycle",
         "recovery backlog fastopen signature",
         "acks",

@@ -5,7 +5,6 @@ from netcore.storage.byte_queue cimport queue_append, queue_append_chunk, queue_
 from netcore.storage.chunks cimport chunk_t
 from netcore.tcp.congestion.newreno cimport newreno
 from netcore.tcp.lifecycle cimport abort_connection, finish, give_birth, let_go
-from netcore.tcp.output cimport is_window_update_due
 from netcore.tcp.table cimport find_entry
 from netcore.tcp.tcb cimport (
     CLOSED, CLOSE_WAIT, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK, READY_CONNECTED, READY_FAILED,
@@ -13,6 +12,7 @@ from netcore.tcp.tcb cimport (
     STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, STATUS_WOULD_BLOCK, SYN_RECEIVED, SYN_SENT, State, Status,
     TIMER_ORPHAN, change_state, schedule, tcb_t, transport_t, want_ack, want_output,
 )
+from netcore.tcp.window cimport is_window_update_due
 from netcore.wire.address cimport address_t
 
 

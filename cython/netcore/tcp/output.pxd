@@ -5,5 +5,3 @@ from netcore.tcp.tcb cimport segment_out_t, tcb_t
 
 # Fills `out` with the next segment of this connection and takes it as sent; False when nothing may go.
 cdef bint next_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil
-# The window to announce would move by 2 segments or half the buffer (SND-4): an update is worth a segment.
-cdef bint is_window_update_due(const tcb_t* tcb) noexcept nogil

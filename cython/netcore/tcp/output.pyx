@@ -13,33 +13,8 @@ from netcore.tcp.tcb cimport (
     CLOSED, LISTEN, SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_RETRANSMIT, TIME_WAIT, cancel, flight_size,
     queue_seq, schedule, segment_out_t, tcb_t, timestamp_now,
 )
+from netcore.tcp.window cimport next_right_edge
 from netcore.wire.tcp cimport ACK, FIN, PSH, SYN, put_timestamps
-
-
-cdef uint32_t free_receive_space(const tcb_t* tcb) noexcept nogil:
-    cdef uint64_t held = tcb.receive_queue.length
-    return tcb.receive_limit - <uint32_t> held if held < tcb.receive_limit else 0
-
-
-cdef uint32_t next_right_edge(const tcb_t* tcb) noexcept nogil:
-    """RFC 9293 3.8.6.2.2: the edge stands still until it can move by a segment or half the buffer, and never goes left."""
-    cdef uint32_t edge = tcb.rcv_nxt + free_receive_space(tcb)
-    cdef uint32_t step = tcb.rcv_mss if tcb.rcv_mss < tcb.receive_limit // 2 else tcb.receive_limit // 2
-    if not seq_gt(edge, tcb.rcv_adv) or edge - tcb.rcv_adv < step:
-        return tcb.rcv_adv
-    return edge
-
-
-cdef bint is_window_update_due(const tcb_t* tcb) noexcept nogil:
-    cdef uint32_t edge = tcb.rcv_nxt + free_receive_space(tcb)
-    cdef uint32_t opening
-    if not seq_gt(edge, tcb.rcv_adv):
-        return False
-    opening = edge - tcb.rcv_adv
-    if opening >= tcb.receive_limit // 2:
-        return True
-    # while the peer still has plenty, the ACKs of its own data carry the news
-    return opening >= 2 * <uint32_t> tcb.rcv_mss and tcb.rcv_adv - tcb.rcv_nxt < tcb.receive_limit // 2
 
 
 cdef void announce_window(tcb_t* tcb, segment_out_t* out) noexcept nogil:

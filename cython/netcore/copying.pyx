@@ -1,0 +1,141 @@
+"""Large copies go in slices, and those of a receive without the lock, so that no connection waits for another's."""
+
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from netcore.drive cimport enter, leave, unlock
+from netcore.host cimport host_t
+from netcore.posix cimport iovec, memcpy
+from netcore.storage.chunks cimport chunk_give_list, chunk_t
+from netcore.tcp.calls cimport may_receive, may_send, receive_chunks, receive_text, send_text
+from netcore.tcp.tcb cimport STATUS_HANDLE_CLOSED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, tcb_t
+
+cdef enum:
+    # bytes copied in one stay in the lock
+    SLICE = 262144
+    # from this size on bytes are received without holding the lock for the copy
+    UNLOCKED_COPY = 16384
+
+
+cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int count, uint64_t total) noexcept nogil:
+    cdef int64_t status = STATUS_OK
+    cdef uint64_t room = 0
+    cdef uint64_t at = 0
+    cdef uint64_t size
+    cdef int i = 0
+    enter(host)
+    status = may_send(slot[0], total) if slot[0] != NULL else STATUS_HANDLE_CLOSED
+    room = SLICE
+    while status == STATUS_OK and i < count:
+        size = pieces[i].iov_len - at
+        if size > room:
+            size = room
+        if size and not send_text(slot[0], <const uint8_t*> pieces[i].iov_base + at, size):
+            status = STATUS_NO_BUFFERS
+            break
+        at += size
+        room -= size
+        if at == pieces[i].iov_len:
+            i += 1
+            at = 0
+        if room == 0 and i < count:
+            leave(host)
+            enter(host)
+            room = SLICE
+            if slot[0] == NULL:
+                status = STATUS_HANDLE_CLOSED
+            elif slot[0].status != STATUS_OK:
+                status = slot[0].status
+            elif slot[0].fin_queued:
+                status = STATUS_SHUT_DOWN
+    leave(host)
+    return <int64_t> total if status == STATUS_OK else status
+
+
+cdef void scatter(const chunk_t* chunk, const iovec* pieces, int count) noexcept nogil:
+    """Copies a list of chunks into the buffers in order; they are large enough."""
+    cdef uint64_t at = 0
+    cdef uint64_t taken = 0
+    cdef uint64_t size
+    cdef int i = 0
+    while chunk != NULL and i < count:
+        size = chunk.end - chunk.start - taken
+        if size > pieces[i].iov_len - at:
+            size = pieces[i].iov_len - at
+        memcpy(<uint8_t*> pieces[i].iov_base + at, chunk.data + chunk.start + taken, size)
+        at += size
+        taken += size
+        if taken == chunk.end - chunk.start:
+            chunk = chunk.next
+            taken = 0
+        if at == pieces[i].iov_len:
+            i += 1
+            at = 0
+
+
+cdef uint64_t copy_under_lock(tcb_t* tcb, const iovec* pieces, int count) noexcept nogil:
+    cdef uint64_t done = 0
+    cdef uint64_t size
+    cdef int i
+    for i in range(count):
+        size = receive_text(tcb, <uint8_t*> pieces[i].iov_base, pieces[i].iov_len)
+        done += size
+        if size < pieces[i].iov_len:
+            break
+    return done
+
+
+cdef int64_t receive_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int count, uint64_t total,
+                            bint peek) noexcept nogil:
+    cdef chunk_t* chunks = NULL
+    cdef chunk_t* chunk
+    cdef int64_t result
+    cdef bint ended = False
+    enter(host)
+    result = may_receive(slot[0], &ended) if slot[0] != NULL else STATUS_HANDLE_CLOSED
+    if result == STATUS_OK and not ended and total:
+        if peek:
+            result = <int64_t> peek_pieces(slot[0], pieces, count)
+        else:
+            if total >= UNLOCKED_COPY:
+                chunks = receive_chunks(slot[0], total)
+            if chunks == NULL:
+                result = <int64_t> copy_under_lock(slot[0], pieces, count)
+    leave(host)
+    if chunks != NULL:
+        chunk = chunks
+        while chunk != NULL:
+            result += chunk.end - chunk.start
+            chunk = chunk.next
+        scatter(chunks, pieces, count)
+        enter(host)
+        chunk_give_list(&host.transport.pool, chunks)
+        unlock(host)
+    return result
+
+
+cdef uint64_t peek_pieces(tcb_t* tcb, const iovec* pieces, int count) noexcept nogil:
+    """Copies from the head without taking; the walk restarts for each buffer, peeking is not a bulk path."""
+    cdef uint64_t done = 0
+    cdef uint64_t skip, at, size, part
+    cdef chunk_t* chunk
+    cdef int i
+    for i in range(count):
+        skip = done
+        at = 0
+        chunk = tcb.receive_queue.head
+        while chunk != NULL and at < pieces[i].iov_len:
+            size = chunk.end - chunk.start
+            if skip >= size:
+                skip -= size
+                chunk = chunk.next
+                continue
+            part = size - skip
+            if part > pieces[i].iov_len - at:
+                part = pieces[i].iov_len - at
+            memcpy(<uint8_t*> pieces[i].iov_base + at, chunk.data + chunk.start + skip, part)
+            at += part
+            skip = 0
+            chunk = chunk.next
+        done += at
+        if at < pieces[i].iov_len:
+            break
+    return done

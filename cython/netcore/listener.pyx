@@ -1,0 +1,110 @@
+"""Listener: accepting, resizing and closing a queue that the core keeps."""
+
+cimport cython
+from libc.stdint cimport uint32_t
+from netcore.drive cimport HostHandle, enter, leave, unlock
+from netcore.endpoint cimport Endpoint, pack_address, push_released, wrap_connection
+from netcore.tcp.backlog cimport accept_oldest, close_listener, occupancy, set_backlog
+from netcore.tcp.lifecycle cimport let_go
+from netcore.tcp.tcb cimport (
+    CLOSED, READY_ACCEPTABLE, READY_GONE, STATUS_HANDLE_CLOSED, STATUS_OK, STATUS_RESET, STATUS_WOULD_BLOCK,
+    listener_t, tcb_t,
+)
+
+
+cdef int listener_readiness(const listener_t* listener) noexcept nogil:
+    return READY_ACCEPTABLE if listener.finished.count else 0
+
+
+cdef Listener wrap_listener(HostHandle owner, listener_t* listener):
+    cdef Listener handle = Listener.__new__(Listener)
+    handle.owner = owner
+    handle.listener = listener
+    listener.endpoint.handle = <void*> handle
+    return handle
+
+
+@cython.no_gc_clear
+@cython.final
+cdef class Listener:
+    """A listening port. Made by Engine.listen only."""
+
+    def __dealloc__(self):
+        if self.listener != NULL:
+            push_released(self.owner.host, &self.listener.endpoint)
+            self.listener = NULL
+
+    def accept(self) -> Endpoint | int:
+        """The oldest finished connection, WOULD_BLOCK, or RESET (ACPT-7)."""
+        cdef tcb_t* tcb = NULL
+        cdef int status = STATUS_WOULD_BLOCK
+        with nogil:
+            enter(self.owner.host)
+            if self.listener == NULL:
+                status = STATUS_HANDLE_CLOSED
+            else:
+                tcb = accept_oldest(self.listener)
+            if tcb != NULL and tcb.state == CLOSED and tcb.status != STATUS_OK:
+                let_go(tcb)
+                tcb = NULL
+                status = STATUS_RESET
+            leave(self.owner.host)
+        return wrap_connection(self.owner, tcb) if tcb != NULL else status
+
+    def set_backlog(self, backlog: int) -> None:
+        """New capacity; the excess is reset (LISTEN-57, 58)."""
+        cdef uint32_t most = backlog
+        with nogil:
+            enter(self.owner.host)
+            if self.listener != NULL:
+                set_backlog(self.listener, most)
+            leave(self.owner.host)
+
+    def close(self) -> None:
+        """Ends listening; queued and half-open connections are reset (LISTEN-73)."""
+        cdef listener_t* listener
+        with nogil:
+            enter(self.owner.host)
+            listener = self.listener
+            self.listener = NULL
+            if listener != NULL:
+                close_listener(listener)
+            leave(self.owner.host)
+
+    @property
+    def closed(self) -> bool:
+        return self.listener == NULL
+
+    @property
+    def backlog(self) -> int:
+        return self.listener.backlog if self.listener != NULL else 0
+
+    @property
+    def occupancy(self) -> int:
+        cdef uint32_t count = 0
+        with nogil:
+            enter(self.owner.host)
+            if self.listener != NULL:
+                count = occupancy(self.listener)
+            unlock(self.owner.host)
+        return count
+
+    @property
+    def finished(self) -> int:
+        return self.listener.finished.count if self.listener != NULL else 0
+
+    @property
+    def readiness(self) -> int:
+        cdef int ready = READY_GONE
+        with nogil:
+            enter(self.owner.host)
+            if self.listener != NULL:
+                ready = listener_readiness(self.listener)
+            unlock(self.owner.host)
+        return ready
+
+    @property
+    def local(self) -> tuple[bytes, int]:
+        if self.listener == NULL:
+            return b"\0\0\0\0", 0
+        return pack_address(&self.listener.local), self.listener.local_port

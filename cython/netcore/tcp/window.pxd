@@ -1,0 +1,32 @@
+"""The receive window to announce (RFC 9293 3.8.6.2.2; SND-3, SND-4)."""
+
+from libc.stdint cimport uint32_t, uint64_t
+from netcore.tcp.seqnum cimport seq_gt
+from netcore.tcp.tcb cimport tcb_t
+
+
+cdef inline uint32_t free_receive_space(const tcb_t* tcb) noexcept nogil:
+    cdef uint64_t held = tcb.receive_queue.length
+    return tcb.receive_limit - <uint32_t> held if held < tcb.receive_limit else 0
+
+
+cdef inline uint32_t next_right_edge(const tcb_t* tcb) noexcept nogil:
+    """RFC 9293 3.8.6.2.2: the edge stands still until it can move by a segment or half the buffer, and never goes left."""
+    cdef uint32_t edge = tcb.rcv_nxt + free_receive_space(tcb)
+    cdef uint32_t step = tcb.rcv_mss if tcb.rcv_mss < tcb.receive_limit // 2 else tcb.receive_limit // 2
+    if not seq_gt(edge, tcb.rcv_adv) or edge - tcb.rcv_adv < step:
+        return tcb.rcv_adv
+    return edge
+
+
+cdef inline bint is_window_update_due(const tcb_t* tcb) noexcept nogil:
+    """The edge would move far enough for an update to be worth a segment of its own (SND-4)."""
+    cdef uint32_t edge = tcb.rcv_nxt + free_receive_space(tcb)
+    cdef uint32_t opening
+    if not seq_gt(edge, tcb.rcv_adv):
+        return False
+    opening = edge - tcb.rcv_adv
+    if opening >= tcb.receive_limit // 2:
+        return True
+    # while the peer still has plenty, the ACKs of its own data carry the news
+    return opening >= 2 * <uint32_t> tcb.rcv_mss and tcb.rcv_adv - tcb.rcv_nxt < tcb.receive_limit // 2

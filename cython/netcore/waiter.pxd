@@ -1,0 +1,17 @@
+"""Waiter: how a thread waits for endpoints and listeners of a live host."""
+
+from netcore.drive cimport HostHandle
+from netcore.tcp.tcb cimport EndpointKind, waiter_t, watch_t
+
+# one handle in a wait: where it keeps its pointer, and its watch
+cdef struct place_t:
+    void** slot
+    EndpointKind kind
+    watch_t watch
+
+cdef class Waiter:
+    cdef HostHandle owner
+    cdef waiter_t waiter
+    cdef int fill(self, tuple handles, place_t* places) except -1
+    cdef bint attach_all(self, place_t* places, int count) noexcept nogil
+    cdef void detach_all(self, place_t* places, int count) noexcept nogil

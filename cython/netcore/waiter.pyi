@@ -1,0 +1,22 @@
+"""Waiter: how a thread waits for endpoints and listeners of a live host."""
+
+from collections.abc import Sequence
+from typing import final
+
+from netcore.endpoint import Endpoint
+from netcore.engine import Engine
+from netcore.listener import Listener
+
+@final
+class Waiter:
+    """What one thread waits with, on a live host; use one per thread."""
+
+    def __init__(self, engine: Engine) -> None: ...
+    def wait(self, watches: Sequence[tuple[Endpoint | Listener, int]], deadline: int | None) -> bool:
+        """Waits until one of the watches has one of its readiness bits, `wake` was called, or `deadline` (ns, the
+        engine's clock) has come; False in the last case only. Releases the GIL; Ctrl-C ends it with KeyboardInterrupt.
+        Bits are read at once, so nothing that already holds is waited for.
+        """
+    def wake(self) -> None:
+        """Ends the wait in progress, or else the next one; from any thread."""
+    def close(self) -> None: ...
