@@ -7,7 +7,7 @@ from typing import Any
 from netcore.engine import Engine
 from stack.assembly import make_engine
 from stack.config import StackConfig
-from stack.driving import SECOND, Driver, PairDriver
+from stack.driving import SECOND, Driver, HandDriver, PairDriver
 from stack.wsp import constants as ws
 from stack.wsp.provider import Provider
 from stack.wsp.structures import WSPDATA, WSPPROC_TABLE, fd_set_of, linger, sockaddr_in, timeval
@@ -86,9 +86,17 @@ class Caller:
         return self.code("WSPConnect", s, sockaddr_in.of(address, port), 16, None, None, None, None)
 
     def connected(self, port: int, address: str) -> int:
+        """A connected TCP socket; the last segment of the handshake has arrived too, so the peer can accept it."""
         s = self.tcp()
         assert self.connect_code(s, port, address) == 0
+        self.run(MILLISECOND)
         return s
+
+    def run(self, nanoseconds: int) -> None:
+        """Lets virtual time pass."""
+        driver = self.driver.waiter()
+        assert isinstance(driver, HandDriver | PairDriver)
+        driver.run(nanoseconds)
 
     def accept_code(self, s: int) -> int:
         return self.code("WSPAccept", s, None, None, None, 0)
