@@ -17,12 +17,12 @@ from typing import Protocol
 from typing_extensions import Buffer
 
 from netcore.endpoint import Endpoint
-from netcore.listener import Listener
-from netcore.waiter import Waiter
 from netcore.engine import Engine
 from netcore.impair import Impairment
+from netcore.listener import Listener
 from netcore.loop import Loop
 from netcore.simulator import Pair
+from netcore.waiter import Waiter
 
 LOG = logging.getLogger("wspstack.driving")
 
