@@ -1,4 +1,4 @@
-"""One step of a host: the lock around it, time-outs, what leaves, who is woken. Every driver and call goes through it."""
+"""One step of a host: the lock around it, time-outs, what leaves, who is woken; every driver and call takes it."""
 
 from libc.stdint cimport int64_t
 from netcore.host cimport host_t

@@ -9,6 +9,9 @@ cdef class Endpoint:
     cdef HostHandle owner
     cdef tcb_t* tcb
     cdef pthread_mutex_t send_mutex
+    # neither changes while the connection lives, nor after
+    cdef tuple local_name
+    cdef tuple remote_name
     cdef object __weakref__
 
 # A handle for a connection that is held already; with the GIL.

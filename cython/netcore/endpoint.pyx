@@ -49,6 +49,7 @@ STATUS_NAMES = {
     UNREACHABLE: "UNREACHABLE", INVALID: "INVALID", HANDLE_CLOSED: "HANDLE_CLOSED",
 }
 
+
 def status_name(int status) -> str:
     return STATUS_NAMES.get(status, str(status))
 
@@ -81,6 +82,8 @@ cdef Endpoint wrap_connection(HostHandle owner, tcb_t* tcb):
     cdef Endpoint endpoint = Endpoint.__new__(Endpoint)
     endpoint.owner = owner
     endpoint.tcb = tcb
+    endpoint.local_name = pack_address(&tcb.entry.local), tcb.entry.local_port
+    endpoint.remote_name = pack_address(&tcb.entry.remote), tcb.entry.remote_port
     tcb.endpoint.handle = <void*> endpoint
     return endpoint
 
@@ -205,15 +208,11 @@ cdef class Endpoint:
 
     @property
     def local(self) -> tuple[bytes, int]:
-        if self.tcb == NULL:
-            return b"\0\0\0\0", 0
-        return pack_address(&self.tcb.entry.local), self.tcb.entry.local_port
+        return self.local_name
 
     @property
     def remote(self) -> tuple[bytes, int]:
-        if self.tcb == NULL:
-            return b"\0\0\0\0", 0
-        return pack_address(&self.tcb.entry.remote), self.tcb.entry.remote_port
+        return self.remote_name
 
     @property
     def status(self) -> int:
@@ -257,7 +256,13 @@ cdef class Endpoint:
 
     @property
     def send_buffer(self) -> int:
-        return self.tcb.send_limit if self.tcb != NULL else 0
+        cdef uint32_t size = 0
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL:
+                size = self.tcb.send_limit
+            unlock(self.owner.host)
+        return size
 
     @send_buffer.setter
     def send_buffer(self, size: int) -> None:
@@ -270,7 +275,13 @@ cdef class Endpoint:
 
     @property
     def receive_buffer(self) -> int:
-        return self.tcb.receive_limit if self.tcb != NULL else 0
+        cdef uint32_t size = 0
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL:
+                size = self.tcb.receive_limit
+            unlock(self.owner.host)
+        return size
 
     @receive_buffer.setter
     def receive_buffer(self, size: int) -> None:
@@ -284,7 +295,13 @@ cdef class Endpoint:
 
     @property
     def nodelay(self) -> bool:
-        return self.tcb != NULL and self.tcb.nodelay
+        cdef bint on = False
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL:
+                on = self.tcb.nodelay
+            unlock(self.owner.host)
+        return on
 
     @nodelay.setter
     def nodelay(self, on: bool) -> None:
@@ -310,12 +327,14 @@ cdef class Endpoint:
     def info(self) -> dict[str, int]:
         """Variables of the connection under their RFC names."""
         cdef tcb_t copy
+        cdef bint found = False
         with nogil:
             enter(self.owner.host)
             if self.tcb != NULL:
                 copy = self.tcb[0]
+                found = True
             unlock(self.owner.host)
-        if self.tcb == NULL:
+        if not found:
             return {}
         return {
             "state": copy.state, "iss": copy.iss, "snd_una": copy.snd_una, "snd_nxt": copy.snd_nxt,

@@ -53,6 +53,8 @@ class Engine:
     # ---- driven by hand
     def frame_arrives(self, frame: Buffer, now: int) -> None:
         """One frame from the link (with virtio header if `vnet_header`); time-outs due by `now` run first."""
+    def frames_arrive(self, frames: Sequence[Buffer], now: int) -> None:
+        """Several frames that one look at the link brings: what they want sent leaves after the last (SND-4)."""
     def advance(self, now: int) -> None:
         """Lets time pass to `now` (ns) and runs every time-out due by then. Time never goes back: ValueError."""
     def next_deadline(self) -> int | None:

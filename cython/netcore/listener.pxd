@@ -6,6 +6,7 @@ from netcore.tcp.tcb cimport listener_t
 cdef class Listener:
     cdef HostHandle owner
     cdef listener_t* listener
+    cdef tuple local_name
     cdef object __weakref__
 
 # A handle for a listener that is held already; with the GIL.

@@ -20,6 +20,7 @@ cdef Listener wrap_listener(HostHandle owner, listener_t* listener):
     cdef Listener handle = Listener.__new__(Listener)
     handle.owner = owner
     handle.listener = listener
+    handle.local_name = pack_address(&listener.local), listener.local_port
     listener.endpoint.handle = <void*> handle
     return handle
 
@@ -77,7 +78,13 @@ cdef class Listener:
 
     @property
     def backlog(self) -> int:
-        return self.listener.backlog if self.listener != NULL else 0
+        cdef uint32_t count = 0
+        with nogil:
+            enter(self.owner.host)
+            if self.listener != NULL:
+                count = self.listener.backlog
+            unlock(self.owner.host)
+        return count
 
     @property
     def occupancy(self) -> int:
@@ -91,7 +98,13 @@ cdef class Listener:
 
     @property
     def finished(self) -> int:
-        return self.listener.finished.count if self.listener != NULL else 0
+        cdef uint32_t count = 0
+        with nogil:
+            enter(self.owner.host)
+            if self.listener != NULL:
+                count = self.listener.finished.count
+            unlock(self.owner.host)
+        return count
 
     @property
     def readiness(self) -> int:
@@ -105,6 +118,4 @@ cdef class Listener:
 
     @property
     def local(self) -> tuple[bytes, int]:
-        if self.listener == NULL:
-            return b"\0\0\0\0", 0
-        return pack_address(&self.listener.local), self.listener.local_port
+        return self.local_name

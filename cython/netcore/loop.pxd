@@ -1,6 +1,6 @@
 """Loop: the live drive of one host."""
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from netcore.engine cimport Engine
 from netcore.impair cimport Impairment
 
@@ -12,6 +12,8 @@ cdef class Loop:
     cdef uint64_t wakeups
     cdef uint64_t batches
     cdef bint device_lost
+    # until when the next rest may last (ns)
+    cdef int64_t rest_until
     cdef void drive(self) noexcept nogil
     cdef int step(self) noexcept nogil
     cdef void rest(self) noexcept nogil

@@ -22,7 +22,10 @@ class Loop:
         outbound: Impairment | None = None,
     ) -> None: ...
     def run(self) -> None:
-        """Runs without the GIL until `stop`; to be called by a thread that blocks all signals."""
+        """Runs without the GIL until `stop`; to be called by a thread that blocks all signals.
+
+        Raises OSError when the device is gone.
+        """
     def stop(self) -> None:
         """Ends `run` soon; from any thread."""
     def counters(self) -> dict[str, int]:

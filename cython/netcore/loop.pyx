@@ -62,9 +62,11 @@ cdef class Loop:
         host.sleeping_until = 0
 
     def run(self) -> None:
-        """Runs without the GIL until `stop`."""
+        """Runs without the GIL until `stop`; OSError when the device is gone."""
         with nogil:
             self.drive()
+        if self.device_lost:
+            raise OSError("the device is gone: its descriptor gives nothing but errors")
 
     def stop(self) -> None:
         """Ends `run` soon; from any thread."""
@@ -81,7 +83,7 @@ cdef class Loop:
         }
 
     cdef void drive(self) noexcept nogil:
-        while not load_acquire(&self.stopping):
+        while not load_acquire(&self.stopping) and not self.device_lost:
             if self.step() < BATCH:
                 self.rest()
 
@@ -109,7 +111,7 @@ cdef class Loop:
                 due = device_due(host)
             if host.transport.tcbs.in_use and due > now + LONGEST_SLEEP:
                 due = now + LONGEST_SLEEP
-            host.sleeping_until = due
+            host.sleeping_until = self.rest_until = due
         unlock(host)
         return count
 
@@ -119,8 +121,7 @@ cdef class Loop:
         cdef timespec timeout
         cdef uint64_t value
         cdef int64_t left = 0
-        # written by this thread alone unless it is being woken, which the event descriptor remembers
-        cdef int64_t due = host.sleeping_until
+        cdef int64_t due = self.rest_until
         cdef int count = 1
         entries[0].fd = host.wake_descriptor
         entries[0].events = POLLIN
@@ -133,8 +134,7 @@ cdef class Loop:
         if due == NEVER:
             poll_until(entries, count, NULL)
         else:
-            if due:
-                left = due - monotonic_clock()
+            left = due - monotonic_clock()
             if left < 0:
                 left = 0
             timeout.tv_sec = left // 1_000_000_000

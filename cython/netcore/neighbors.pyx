@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from netcore.posix cimport memset
-from netcore.storage.chunks cimport chunk_give, chunk_t, chunk_take
+from netcore.storage.chunks cimport chunk_give, chunk_take
 from netcore.storage.deadlines cimport arm, deadlines_release, deadlines_reserve, disarm
 from netcore.storage.links cimport list_append, list_first, list_remove
 from netcore.storage.replies cimport HEADROOM, packet_t, replies_put, replies_t

@@ -8,7 +8,7 @@ from netcore.engine cimport Engine
 from netcore.host cimport host_t
 from netcore.impair cimport Impairment, impair_due, impair_give, impair_put, impair_take
 from netcore.impairment cimport impair_t
-from netcore.posix cimport free, iovec, malloc, memcpy, memset
+from netcore.posix cimport iovec, malloc, memcpy, memset
 from netcore.storage.captures cimport captured_octets, captured_t, captures_append, captures_clear
 from netcore.storage.chunks cimport chunk_give, chunk_t
 from netcore.storage.deadlines cimport NEVER

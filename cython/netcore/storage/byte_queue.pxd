@@ -2,7 +2,9 @@
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from netcore.posix cimport iovec, memcpy
-from netcore.storage.chunks cimport LARGE_CHUNK, SMALL_CHUNK, chunk_give, chunk_give_list, chunk_pool_t, chunk_t, chunk_take
+from netcore.storage.chunks cimport (
+    LARGE_CHUNK, SMALL_CHUNK, chunk_give, chunk_give_list, chunk_pool_t, chunk_t, chunk_take,
+)
 
 cdef struct byte_queue_t:
     chunk_t* head
@@ -24,7 +26,8 @@ cdef inline void queue_append_chunk(byte_queue_t* queue, chunk_t* chunk) noexcep
     queue.length += chunk.end - chunk.start
 
 
-cdef inline bint queue_append(byte_queue_t* queue, chunk_pool_t* pool, const uint8_t* octets, uint64_t length) noexcept nogil:
+cdef inline bint queue_append(byte_queue_t* queue, chunk_pool_t* pool, const uint8_t* octets,
+                              uint64_t length) noexcept nogil:
     """Copies bytes in; False (and the queue as it was but for what fitted) when memory ran out."""
     cdef uint32_t room
     cdef chunk_t* chunk
@@ -113,7 +116,8 @@ cdef inline uint64_t queue_copy(const byte_queue_t* queue, uint8_t* destination,
     return done
 
 
-cdef inline int queue_gather(byte_queue_t* queue, uint64_t offset, uint64_t length, iovec* pieces, int most) noexcept nogil:
+cdef inline int queue_gather(byte_queue_t* queue, uint64_t offset, uint64_t length, iovec* pieces,
+                             int most) noexcept nogil:
     """Points `pieces` at bytes offset..offset+length, which must be in the queue; how many pieces, at most `most`.
 
     When `most` does not suffice the pieces cover less than `length`: the caller sums them.

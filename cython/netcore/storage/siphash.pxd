@@ -12,8 +12,8 @@ cdef inline uint64_t rotate_left(uint64_t value, int bits) noexcept nogil:
 
 
 cdef inline void sip_rounds(uint64_t* v, int rounds) noexcept nogil:
-    cdef int i
-    for i in range(rounds):
+    cdef int _round
+    for _round in range(rounds):
         v[0] += v[1]
         v[1] = rotate_left(v[1], 13)
         v[1] ^= v[0]

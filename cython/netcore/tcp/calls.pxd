@@ -18,7 +18,8 @@ cdef void send_chunk(tcb_t* tcb, chunk_t* chunk) noexcept nogil
 cdef Status may_receive(const tcb_t* tcb, bint* ended) noexcept nogil
 # Copies up to `length` bytes; how many.
 cdef uint64_t receive_text(tcb_t* tcb, uint8_t* destination, uint64_t length) noexcept nogil
-# Unlinks whole chunks of at most `length` bytes altogether, to be copied without the lock; NULL when the first is larger.
+# Unlinks whole chunks of at most `length` bytes altogether, to be copied without the lock; NULL when the first is
+# larger.
 cdef chunk_t* receive_chunks(tcb_t* tcb, uint64_t length) noexcept nogil
 # Bytes have left the receive queue: announce the window if that is worth a segment (SND-4).
 cdef void received(tcb_t* tcb) noexcept nogil

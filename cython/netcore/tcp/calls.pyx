@@ -1,6 +1,6 @@
 """User calls on a connection; what Winsock makes of their statuses is decided above the core."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from netcore.storage.byte_queue cimport queue_append, queue_append_chunk, queue_copy, queue_drop
 from netcore.storage.chunks cimport chunk_t
 from netcore.tcp.congestion.newreno cimport newreno

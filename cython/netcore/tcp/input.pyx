@@ -367,9 +367,8 @@ cdef bint take_text(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noe
 
 cdef void owe_duplicate(tcb_t* tcb) noexcept nogil:
     """Each out-of-order segment gets an ACK of its own at once (SND-4, RFC 5681 4.2)."""
-    if tcb.ack_wanted and tcb.last_ack_sent == tcb.rcv_nxt or tcb.dupacks_owed:
-        if tcb.dupacks_owed < 64:
-            tcb.dupacks_owed += 1
+    if tcb.ack_wanted and tcb.dupacks_owed < 64:
+        tcb.dupacks_owed += 1
     want_ack(tcb)
 
 

@@ -11,8 +11,9 @@ from netcore.tcp.reassembly cimport drop_out_of_order
 from netcore.tcp.table cimport insert_entry, remove_entry
 from netcore.tcp.tcb cimport (
     CLOSED, CONTROL_CAPACITY, DEADLINE_TIME_WAIT, ENDPOINT_CONNECTION, ENTRY_CONNECTION, ENTRY_TIME_WAIT, LISTEN,
-    READY_FAILED, READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_OK, STATUS_RESET, SYN_RECEIVED, SYN_SENT, TIME_WAIT, State, Status, change_state, endpoint_t,
-    notify, receive_window, segment_out_t, tcb_t, timewait_t, transport_t, watch_t,
+    READY_FAILED, READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_OK, STATUS_RESET, SYN_RECEIVED,
+    SYN_SENT, TIME_WAIT, State, Status, change_state, endpoint_t, notify, receive_window, segment_out_t,
+    tcb_t, timewait_t, transport_t, watch_t,
 )
 from netcore.wire.address cimport address_t
 from netcore.wire.tcp cimport ACK, RST, put_timestamps, segment_t

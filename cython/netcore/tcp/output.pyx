@@ -10,8 +10,8 @@ from netcore.tcp.options cimport put_syn_options, window_shift_for
 from netcore.tcp.recovery cimport allowed_flight
 from netcore.tcp.seqnum cimport seq_gt, seq_lt
 from netcore.tcp.tcb cimport (
-    CLOSED, LISTEN, SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_RETRANSMIT, TIME_WAIT, cancel, flight_size,
-    queue_seq, schedule, segment_out_t, tcb_t, timestamp_now,
+    CLOSED, LISTEN, SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_RETRANSMIT, TIME_WAIT, cancel,
+    flight_size, queue_seq, schedule, segment_out_t, tcb_t, timestamp_now,
 )
 from netcore.tcp.window cimport next_right_edge
 from netcore.wire.tcp cimport ACK, FIN, PSH, SYN, put_timestamps
@@ -145,7 +145,8 @@ cdef uint32_t largest_text(const tcb_t* tcb) noexcept nogil:
 
 
 cdef bint probe(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
-    """SND-5: one octet at snd_una, or FIN when only that is left; beyond the window on purpose."""
+    """SND-5: what a window too small for a segment takes (SND-3), through a closed one an octet on purpose."""
+    cdef uint32_t length = tcb.snd_wnd if tcb.snd_wnd else 1
     cdef bint fin
     tcb.probe_wanted = False
     if tcb.send_queue.length == 0 and not tcb.fin_queued:
@@ -156,9 +157,14 @@ cdef bint probe(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
         out.flags |= FIN
         tcb.fin_sent = True
     else:
-        put_text(tcb, out, tcb.snd_una, 1)
-    if tcb.snd_nxt == tcb.snd_una:
-        tcb.snd_nxt = tcb.snd_rxt = tcb.snd_una + 1
+        if length > tcb.eff_mss:
+            length = tcb.eff_mss
+        if length > tcb.send_queue.length:
+            length = <uint32_t> tcb.send_queue.length
+        put_text(tcb, out, tcb.snd_una, length)
+    if seq_lt(tcb.snd_nxt, tcb.snd_una + out.text_length + fin):
+        tcb.snd_nxt = tcb.snd_una + out.text_length + fin
+        tcb.snd_rxt = tcb.snd_nxt
     acknowledge(tcb, out, now)
     tcb.transport.counters.TCPWinProbe += 1
     tcb.timed_at = 0
@@ -277,7 +283,10 @@ cdef bint next_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nog
     if tcb.dupacks_owed:
         # each out-of-order segment gets its own ACK without text, which is what the peer counts (RFC 5681 4.2)
         tcb.dupacks_owed -= 1
-        return pure_ack(tcb, out, now)
+        pure_ack(tcb, out, now)
+        # these come beside the one that is wanted anyway
+        tcb.ack_wanted = True
+        return True
     if tcb.head_wanted:
         tcb.head_wanted = False
         if seq_lt(tcb.snd_una, tcb.snd_nxt):

@@ -19,4 +19,5 @@ cdef void remove_listener(transport_t* transport, listener_t* listener) noexcept
 
 # A port of low..high that no connection or listener uses and `taken` (a bit map of 65536 bits, or NULL) does not hold;
 # 0 when none is free. Starts at a random offset (RFC 6056 algorithm 1).
-cdef uint16_t choose_free_port(transport_t* transport, uint32_t low, uint32_t high, const unsigned char* taken) noexcept nogil
+cdef uint16_t choose_free_port(transport_t* transport, uint32_t low, uint32_t high,
+                               const unsigned char* taken) noexcept nogil

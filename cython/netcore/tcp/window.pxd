@@ -11,7 +11,7 @@ cdef inline uint32_t free_receive_space(const tcb_t* tcb) noexcept nogil:
 
 
 cdef inline uint32_t next_right_edge(const tcb_t* tcb) noexcept nogil:
-    """RFC 9293 3.8.6.2.2: the edge stands still until it can move by a segment or half the buffer, and never goes left."""
+    """RFC 9293 3.8.6.2.2: the edge stands still until it can move by a segment or half the buffer; never left."""
     cdef uint32_t edge = tcb.rcv_nxt + free_receive_space(tcb)
     cdef uint32_t step = tcb.rcv_mss if tcb.rcv_mss < tcb.receive_limit // 2 else tcb.receive_limit // 2
     if not seq_gt(edge, tcb.rcv_adv) or edge - tcb.rcv_adv < step:

@@ -83,7 +83,7 @@ cdef inline bint parse_options(const uint8_t* octets, uint32_t length, segment_t
 
 
 cdef inline bint parse_tcp(const uint8_t* octets, uint32_t length, segment_t* seg) noexcept nogil:
-    """Reads `length` octets of a TCP segment; False when header or options are malformed. Addresses are the caller's."""
+    """Reads `length` octets of a TCP segment; False when header or options are malformed. Addresses: the caller."""
     cdef uint32_t header_length
     if length < TCP_HEADER_LENGTH:
         return False
