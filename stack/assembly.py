@@ -99,6 +99,7 @@ class Stack:
         self._provider = Provider(self._driver, config)
         self._table: WSPPROC_TABLE | None = None
         self._running = False
+        self._failed = False
         self._at_exit: Any = None
 
     def __enter__(self) -> Self:
@@ -164,10 +165,12 @@ class Stack:
         self._running = False
         atexit.unregister(self._at_exit)
         self._provider.end()
-        drained = drain(self._driver, self.config.drain_time_ms)
+        # Without a device nothing more will be delivered: there is nothing to wait for.
+        milliseconds = 0 if self._failed else self.config.drain_time_ms
+        drained = drain(self._driver, milliseconds)
         reset = self.engine.abort_all()
         if not drained:
-            LOG.warning("%d ms were not enough to deliver everything", self.config.drain_time_ms)
+            LOG.warning("%d ms were not enough to deliver everything", milliseconds)
         self._driver.stop()
         LOG.info("stopped, %d connections and listeners reset", reset)
         return drained
@@ -177,6 +180,7 @@ class Stack:
         return {**self.engine.counters(), **self._driver.counters()}
 
     def _device_failed(self, error: Exception) -> None:
+        self._failed = True
         LOG.error("the device failed: %s", error)
         self._provider.network_down()
 

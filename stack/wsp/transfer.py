@@ -5,7 +5,7 @@ short: everything a program sends and receives passes here. All else goes throug
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from netcore.endpoint import HANDLE_CLOSED, NOT_CONNECTED, READABLE, WOULD_BLOCK, Endpoint
 from stack.wsp import arguments
@@ -25,22 +25,19 @@ from stack.wsp.constants import (
     WSAEWOULDBLOCK,
 )
 from stack.wsp.errors import EntryFailure, fail_with_status
-from stack.wsp.structures import DWORD
+from stack.wsp.structures import DWORD, INT
 from stack.wsp.waiting import complete
 
 if TYPE_CHECKING:
     from stack.wsp.provider import Provider
     from stack.wsp.sockets import Socket
 
-_READABLE_TYPES: Final = frozenset({bytes, bytearray, memoryview})
-_WRITABLE_TYPES: Final = frozenset({bytearray, memoryview})
-
 Entry = Callable[[int, Any, int, Any, Any, Any, Any, Any, Any], int]
 
 
 def make_send(provider: "Provider") -> Entry:
     """Returns the entry WSPSend of `provider`."""
-    find = provider.descriptors.live.get
+    find, dword = provider.descriptors.live.get, DWORD
 
     def WSPSend(
         s: int,
@@ -56,20 +53,20 @@ def make_send(provider: "Provider") -> Entry:
         """Sends the buffers in order, all of their bytes or none (SEND-1, SEND-2); returns 0 or SOCKET_ERROR."""
         socket = find(s)
         try:
+            kind = type(lpBuffers)
             if (
                 socket is not None
-                and socket.endpoint is not None
+                and (endpoint := socket.endpoint) is not None
                 and dwBufferCount == 1
                 and not dwFlags
                 and lpOverlapped is None
-                and type(lpNumberOfBytesSent) is DWORD
-                and type(lpBuffers) in _READABLE_TYPES
+                and type(lpNumberOfBytesSent) is dword
+                and (kind is bytes or kind is memoryview or kind is bytearray)
             ):
-                sent = socket.endpoint.send(lpBuffers)
-                if sent >= 0:
-                    lpNumberOfBytesSent.value = sent
-                    return 0
-                lpNumberOfBytesSent.value = _finish_send(provider, socket, lpBuffers, sent)
+                sent = endpoint.send(lpBuffers)
+                if sent < 0:
+                    sent = _finish_send(provider, socket, lpBuffers, sent)
+                lpNumberOfBytesSent.value = sent
                 return 0
             socket = provider.socket(s)
             if lpOverlapped is not None:
@@ -114,7 +111,7 @@ def _finish_send(provider: "Provider", socket: "Socket", buffers: Any, status: i
 
 def make_receive(provider: "Provider") -> Entry:
     """Returns the entry WSPRecv of `provider`."""
-    find = provider.descriptors.live.get
+    find, dword, error_type, would_block = provider.descriptors.live.get, DWORD, INT, WOULD_BLOCK
 
     def WSPRecv(
         s: int,
@@ -130,17 +127,21 @@ def make_receive(provider: "Provider") -> Entry:
         """Fills the buffers in order with what is there, at least one byte (RECV-1); returns 0 or SOCKET_ERROR."""
         socket = find(s)
         try:
+            kind = type(lpBuffers)
             if (
                 socket is not None
-                and socket.endpoint is not None
+                and (endpoint := socket.endpoint) is not None
                 and dwBufferCount == 1
                 and lpOverlapped is None
-                and type(lpNumberOfBytesRecvd) is DWORD
-                and type(lpBuffers) in _WRITABLE_TYPES
-                and (lpFlags is None or (type(lpFlags) is DWORD and not lpFlags.value))
+                and type(lpNumberOfBytesRecvd) is dword
+                and (kind is memoryview or kind is bytearray)
+                and (lpFlags is None or (type(lpFlags) is dword and not lpFlags.value))
             ):
-                received = socket.endpoint.receive_into(lpBuffers)
+                received = endpoint.receive_into(lpBuffers)
                 if received <= 0:
+                    if received == would_block and socket.nonblocking and type(lpErrno) is error_type:
+                        lpErrno.value = WSAEWOULDBLOCK
+                        return SOCKET_ERROR
                     received = _finish_receive(provider, socket, lpBuffers, received, False)
                 lpNumberOfBytesRecvd.value = received
                 return 0
