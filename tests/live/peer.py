@@ -3,8 +3,8 @@
     peer.py download ADDRESS PORT [--buffer BYTES] [--pause-after BYTES --pause SECONDS]
     peer.py upload ADDRESS PORT SEED SIZE
 
-`download` reads to the end of the stream, `upload` sends a stream of tests/live/content.py, ends it and reads to the end
-of what comes back. Both tell bytes, SHA-256 and seconds; an error of the socket is told by its name.
+`download` reads to the end of the stream, `upload` sends a stream of tests/live/content.py, ends it and reads to the
+end of what comes back. Both tell bytes, SHA-256 and seconds; an error of the socket is told by its name.
 """
 
 import argparse

@@ -66,7 +66,8 @@ def upload(host: LiveHost, seed: int, size: int, *options: object) -> dict[str, 
 
 def figure(told: dict[str, Any]) -> str:
     """Size, time and rate of a transfer, for a person."""
-    return f"{told['bytes'] / MEBI:.0f} MiB in {told['seconds']:.2f} s, {told['bytes'] * 8e-9 / told['seconds']:.2f} Gbit/s"
+    size, seconds = told["bytes"], told["seconds"]
+    return f"{size / MEBI:.0f} MiB in {seconds:.2f} s, {size * 8e-9 / seconds:.2f} Gbit/s"
 
 
 @pytest.mark.timeout(2 * SECONDS)
