@@ -1,0 +1,27 @@
+"""Fixtures of the tests of TCP on one link: every host is checked for leftovers when its test ends."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.tcp.scripted_peer import Host
+
+
+@pytest.fixture
+def make_host() -> Iterator[Callable[..., Host]]:
+    """Makes hosts; afterwards nothing may be left of them and no illegal transition may have been tried."""
+    hosts: list[Host] = []
+
+    def make(**arguments: object) -> Host:
+        hosts.append(Host(**arguments))  # type: ignore[arg-type]
+        return hosts[-1]
+
+    yield make
+    for host in hosts:
+        host.finish()
+
+
+@pytest.fixture
+def host(make_host: Callable[..., Host]) -> Host:
+    """A host with default tunables, MTU 1500, bare IP packets."""
+    return make_host()
