@@ -188,9 +188,9 @@ def summarize(rows: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
 
 def show(summary: dict[str, Any], console: Console) -> None:
     """Prints the table."""
-    table = Table("measure", "unit", "veth", "least–most", "wspstack", "least–most", "ratio", "least–most", "floor")
-    for column in table.columns[2:8]:
-        column.justify = "right"
+    table = Table(box=None, pad_edge=False)
+    for heading in ("measure", "unit", "veth", "from–to", "wspstack", "from–to", "ratio", "from–to", "floor"):
+        table.add_column(heading, justify="left" if heading in ("measure", "unit", "floor") else "right", no_wrap=True)
     for name, figures in summary.items():
         cells: list[str] = []
         for each, digits in (("veth", 1), ("wspstack", 1), ("ratio", 2)):
