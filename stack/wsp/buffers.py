@@ -16,17 +16,20 @@ from stack.wsp.structures import WSABUF
 _LENGTH_OF_MINUS_ONE: Final = 0xFFFF_FFFF
 
 
-def gather(buffers: Any, count: int) -> Any:
+def gather(buffers: Any, count: int, *, writable: bool = False) -> Any:
     """Returns the first `count` of `buffers` as the core takes them: one buffer, or a list of buffers.
 
-    Raises EntryFailure WSAEFAULT: NULL, fewer than `count` there, an object without memory, a length of -1 (RECV-9).
+    Raises EntryFailure WSAEFAULT: NULL, fewer than `count` there, a length of -1 (RECV-9), an object without memory,
+    with gaps in it, or not `writable` where that is asked for.
     """
     if count <= 0:
         return []
     if isinstance(buffers, list | tuple):
         if len(buffers) < count:
             raise EntryFailure(WSAEFAULT)
-        return [_wsabuf_memory(each) if isinstance(each, WSABUF) else _checked(each) for each in buffers[:count]]
+        return [
+            _wsabuf_memory(each) if isinstance(each, WSABUF) else _checked(each, writable) for each in buffers[:count]
+        ]
     if isinstance(buffers, REFERENCE_TYPE):
         buffers = buffers._obj  # type: ignore[attr-defined]
     if isinstance(buffers, WSABUF):
@@ -36,7 +39,7 @@ def gather(buffers: Any, count: int) -> Any:
     elif isinstance(buffers, POINTER_TYPE) and issubclass(buffers._type_, WSABUF) and buffers:
         described = (buffers[index] for index in range(count))
     elif count == 1:
-        return _checked(buffers)
+        return _checked(buffers, writable)
     else:
         raise EntryFailure(WSAEFAULT)
     memories = [_wsabuf_memory(each) for each in described]
@@ -45,18 +48,14 @@ def gather(buffers: Any, count: int) -> Any:
     return memories
 
 
-def total_length(gathered: Any) -> int:
-    """Returns the number of bytes in what `gather` returned."""
-    if isinstance(gathered, list):
-        return sum(memoryview(each).nbytes for each in gathered)
-    return memoryview(gathered).nbytes
-
-
-def _checked(buffer: Any) -> Any:
+def _checked(buffer: Any, writable: bool) -> Any:
     try:
-        memoryview(buffer).release()
+        with memoryview(buffer) as view:
+            usable = view.c_contiguous and not (writable and view.readonly)
     except TypeError:
-        raise EntryFailure(WSAEFAULT) from None
+        usable = False
+    if not usable:
+        raise EntryFailure(WSAEFAULT)
     return buffer
 
 

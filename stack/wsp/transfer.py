@@ -7,9 +7,9 @@ short: everything a program sends and receives passes here. All else goes throug
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from netcore.endpoint import HANDLE_CLOSED, NOT_CONNECTED, READABLE, WOULD_BLOCK, Endpoint
+from netcore.endpoint import HANDLE_CLOSED, NOT_CONNECTED, WOULD_BLOCK, Endpoint
 from stack.wsp import arguments
-from stack.wsp.buffers import gather, total_length
+from stack.wsp.buffers import gather
 from stack.wsp.constants import (
     MSG_DONTROUTE,
     MSG_OOB,
@@ -63,7 +63,10 @@ def make_send(provider: "Provider") -> Entry:
                 and type(lpNumberOfBytesSent) is dword
                 and (kind is bytes or kind is memoryview or kind is bytearray)
             ):
-                sent = endpoint.send(lpBuffers)
+                try:
+                    sent = endpoint.send(lpBuffers)
+                except BufferError:  # a memoryview with gaps
+                    raise EntryFailure(WSAEFAULT) from None
                 if sent < 0:
                     sent = _finish_send(provider, socket, lpBuffers, sent)
                 lpNumberOfBytesSent.value = sent
@@ -137,8 +140,11 @@ def make_receive(provider: "Provider") -> Entry:
                 and (kind is memoryview or kind is bytearray)
                 and (lpFlags is None or (type(lpFlags) is dword and not lpFlags.value))
             ):
-                received = endpoint.receive_into(lpBuffers)
-                if received <= 0:
+                try:
+                    received = endpoint.receive_into(lpBuffers)
+                except (TypeError, BufferError):  # a memoryview that is read-only or has gaps
+                    raise EntryFailure(WSAEFAULT) from None
+                if received < 0:
                     if received == would_block and socket.nonblocking and type(lpErrno) is error_type:
                         lpErrno.value = WSAEWOULDBLOCK
                         return SOCKET_ERROR
@@ -155,9 +161,6 @@ def make_receive(provider: "Provider") -> Entry:
         except EntryFailure as failure:
             arguments.store_error(lpErrno, failure.code)
             return SOCKET_ERROR
-        except (TypeError, BufferError):  # read-only memory to receive into
-            arguments.store_error(lpErrno, WSAEFAULT)
-            return SOCKET_ERROR
 
     return WSPRecv
 
@@ -166,7 +169,7 @@ def _receive(provider: "Provider", socket: "Socket", lpBuffers: Any, count: int,
     """WSPRecv in its general form. Raises EntryFailure."""
     if count <= 0:
         raise EntryFailure(WSAEINVAL)  # RECV-7
-    buffers = gather(lpBuffers, count)
+    buffers = gather(lpBuffers, count, writable=True)
     if not socket.stream or flags & ~(MSG_PEEK | MSG_WAITALL | MSG_PARTIAL):
         raise EntryFailure(WSAEOPNOTSUPP)
     if flags & MSG_WAITALL and (socket.nonblocking or flags & (MSG_OOB | MSG_PEEK | MSG_PARTIAL)):
@@ -174,7 +177,7 @@ def _receive(provider: "Provider", socket: "Socket", lpBuffers: Any, count: int,
     endpoint = socket.endpoint
     peek = bool(flags & MSG_PEEK)
     received = NOT_CONNECTED if endpoint is None else endpoint.receive_into(buffers, peek)
-    if received <= 0:
+    if received < 0:
         received = _finish_receive(provider, socket, buffers, received, peek)
     if flags & MSG_WAITALL and received:
         received = _receive_rest(provider, socket, buffers, received)
@@ -182,13 +185,10 @@ def _receive(provider: "Provider", socket: "Socket", lpBuffers: Any, count: int,
 
 
 def _finish_receive(provider: "Provider", socket: "Socket", buffers: Any, status: int, peek: bool) -> int:
-    """Returns the count of a receive whose first attempt gave `status` (0 or negative), or raises EntryFailure."""
+    """Returns the count of a receive whose first attempt gave a negative `status`, or raises EntryFailure."""
     endpoint = _connection(provider, socket, status)
     if status == NOT_CONNECTED:
         status = endpoint.receive_into(buffers, peek)
-    probe = status in (0, WOULD_BLOCK) and not total_length(buffers)
-    if status == 0 and probe and not endpoint.readiness & READABLE:
-        status = WOULD_BLOCK  # RECV-8
     if status >= 0:
         return status
     if status != WOULD_BLOCK:
@@ -198,9 +198,9 @@ def _finish_receive(provider: "Provider", socket: "Socket", buffers: Any, status
 
     def attempt() -> int | None:
         received = endpoint.receive_into(buffers, peek)
-        if received > 0 or (received == 0 and (not probe or endpoint.readiness & READABLE)):
+        if received >= 0:
             return received
-        if received not in (0, WOULD_BLOCK):
+        if received != WOULD_BLOCK:
             _fail_after_wait(socket, received)
         return None
 

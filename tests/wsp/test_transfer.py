@@ -247,10 +247,32 @@ def test_buffer_that_cannot_be_written_is_a_fault(hosts: TwoHosts) -> None:
     left, right = hosts.connection()
     hosts.left.send(left, b"data")
     hosts.run()
-    for buffer in (b"read only", memoryview(b"read only"), [b"read only"], 1234, "text", object()):
+    gaps = memoryview(bytearray(20))[::2]
+    for buffer in (b"read only", memoryview(b"read only"), [b"read only"], gaps, [gaps], 1234, "text", object()):
         count, flags = ctypes.c_uint32(UNTOUCHED), ctypes.c_uint32()
         assert hosts.right.code("WSPRecv", right, buffer, 1, count, flags, None, None, None) == ws.WSAEFAULT
     assert hosts.right.receive(right) == b"data"
+
+
+@pytest.mark.requirement("GEN-3")
+def test_buffer_that_cannot_be_read_is_a_fault(hosts: TwoHosts) -> None:
+    left, right = hosts.connection()
+    gaps = memoryview(bytes(20))[::2]
+    for buffer in (gaps, [gaps], 1234, "text", object(), [None]):
+        assert hosts.left.send_code(left, buffer) == ws.WSAEFAULT
+    hosts.run()
+    assert hosts.right.receive_code(hosts.right.nonblocking(right)) == ws.WSAEWOULDBLOCK
+
+
+def test_fault_of_a_scheduled_call_is_not_taken_for_the_receive_s(hosts: TwoHosts) -> None:
+    _, right = hosts.connection()
+
+    def faulty() -> None:
+        raise TypeError("of the program")
+
+    hosts.driver.after(SECOND, faulty)
+    with pytest.raises(TypeError, match="of the program"):
+        hosts.right.receive(right)
 
 
 @pytest.mark.requirement("RECV-10")
