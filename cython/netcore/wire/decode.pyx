@@ -4,8 +4,8 @@ What is parsed is copied into a block of exactly its size first, so that a sanit
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from netcore.posix cimport free, iovec, malloc, memcpy
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from netcore.posix cimport free, malloc, memcpy
 from netcore.wire cimport arp as arp_wire
 from netcore.wire cimport ethernet as ethernet_wire
 from netcore.wire cimport icmp as icmp_wire
