@@ -5,6 +5,7 @@ import ctypes
 import pytest
 
 from stack.wsp import constants as ws
+from stack.wsp.binding import Binding, Mode, conflict
 from stack.wsp.structures import fd_set, sockaddr_in
 from tests.wsp.hosts import LEFT, RIGHT, WILDCARD, Caller, TwoHosts, two_hosts
 
@@ -41,7 +42,7 @@ def bind_as(caller: Caller, kind: str, port: int = 80) -> int:
     return caller.bind_code(s, port, WILDCARD if scope == "W" else LEFT)
 
 
-@pytest.mark.requirement("BIND-19", "LISTEN-10")
+@pytest.mark.requirement("BIND-19", "LISTEN-10", "OBS-11", "OBS-15", "OBS-16")
 @pytest.mark.parametrize("second", COLUMNS)
 @pytest.mark.parametrize("first", COLUMNS)
 def test_second_bind_of_the_same_account_follows_the_matrix(hosts: TwoHosts, first: str, second: str) -> None:
@@ -74,6 +75,15 @@ def test_code_comes_from_the_earliest_bound_conflicting_socket(hosts: TwoHosts) 
     assert bind_as(hosts.left, "Reuse W") == ACC  # allowed beside the first, refused by the second
 
 
+@pytest.mark.requirement("BIND-17")
+def test_bindings_of_different_addresses_never_conflict() -> None:
+    modes = list(Mode)
+    for first in modes:
+        for second in modes:
+            bindings = [Binding(6, address, 80, mode, "", 0) for address, mode in ((b"a", first), (b"b", second))]
+            assert conflict(*bindings) == 0
+
+
 @pytest.mark.requirement("BIND-15")
 def test_options_count_as_they_stood_at_bind_time(hosts: TwoHosts) -> None:
     left = hosts.left
@@ -84,7 +94,7 @@ def test_options_count_as_they_stood_at_bind_time(hosts: TwoHosts) -> None:
     assert left.bind_code(other, 80) == ACC
 
 
-@pytest.mark.requirement("BIND-16", "OPT-12", "OPT-13")
+@pytest.mark.requirement("BIND-16", "OPT-12", "OPT-13", "OBS-17")
 def test_reuse_and_exclusive_exclude_each_other(hosts: TwoHosts) -> None:
     left = hosts.left
     for first, second in ((ws.SO_REUSEADDR, ws.SO_EXCLUSIVEADDRUSE), (ws.SO_EXCLUSIVEADDRUSE, ws.SO_REUSEADDR)):

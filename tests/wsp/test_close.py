@@ -14,7 +14,7 @@ def test_closed_descriptor_is_not_a_socket(hosts: TwoHosts) -> None:
     assert hosts.left.code("WSPCloseSocket", s) == ws.WSAENOTSOCK
 
 
-@pytest.mark.requirement("CLOSE-3a", "SND-10")
+@pytest.mark.requirement("CLOSE-3", "CLOSE-3a", "SND-10")
 def test_default_close_returns_at_once_and_delivers(hosts: TwoHosts) -> None:
     left, right = hosts.connection()
     hosts.left.send(left, b"delivered")

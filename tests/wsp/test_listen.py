@@ -249,6 +249,23 @@ def test_second_listen_of_a_wildcard_commits_no_more(hosts: TwoHosts) -> None:
     left.ok("WSPListen", wildcard, 9)
 
 
+@pytest.mark.requirement("LISTEN-6")
+def test_no_option_tells_the_backlog(hosts: TwoHosts) -> None:
+    left = hosts.left
+
+    def answers(backlog: int) -> list[tuple[int, bytes]]:
+        s = left.listening(0, backlog)
+        found = []
+        for level in (ws.SOL_SOCKET, ws.IPPROTO_TCP, ws.IPPROTO_IP):
+            for option in (*range(0x101), *range(0x1000, 0x1010), *range(0x3000, 0x3010), ws.SO_DONTLINGER):
+                value = bytearray(8)
+                code = left.code("WSPGetSockOpt", s, level, option, value, ctypes.c_int(8))
+                found.append((code, bytes(value)))
+        return found
+
+    assert answers(3) == answers(150)
+
+
 @pytest.mark.requirement("LISTEN-44")
 def test_failing_listen_changes_nothing(hosts: TwoHosts) -> None:
     left = hosts.left

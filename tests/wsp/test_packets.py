@@ -167,7 +167,7 @@ def test_closing_a_listener_resets_queued_and_half_open_connections(peer: Crafte
     assert all("R" in str(segment.flags) for segment in resets)
 
 
-@pytest.mark.requirement("GEN-11")
+@pytest.mark.requirement("GEN-11", "SOCK-6")
 def test_unacknowledged_data_ends_in_a_time_out(peer: CraftedPeer) -> None:
     listener = peer.host.listening(80)
     peer.established(4000, 80)

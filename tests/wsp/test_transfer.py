@@ -125,6 +125,15 @@ def test_blocking_send_times_out(hosts: TwoHosts) -> None:
     assert hosts.driver.now() - begun == 300 * MILLISECOND
 
 
+@pytest.mark.requirement("SEND-2", "LIM-2")
+def test_send_beyond_the_memory_limit_fails_at_once_and_takes_nothing() -> None:
+    hosts = two_hosts(left={"memory_limit": 1 << 20})
+    left, right = hosts.connection()
+    assert hosts.left.send_code(left, bytes(2 << 20)) == ws.WSAENOBUFS
+    assert hosts.left.send(left, bytes(100_000)) == 100_000
+    assert len(hosts.right.receive_all(right, 100_000)) == 100_000
+
+
 @pytest.mark.requirement("SEND-5")
 def test_send_of_nothing_succeeds_and_sends_nothing(hosts: TwoHosts) -> None:
     left, right = hosts.connection()
