@@ -1,7 +1,7 @@
 """Engine: one host of the stack for Python, driven by hand or by a loop."""
 
 from collections.abc import Sequence
-from typing import Any, final
+from typing import Any, Self, final
 
 from typing_extensions import Buffer
 
@@ -27,8 +27,8 @@ class Engine:
     Raises ValueError naming the argument and its value.
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         address: str,
         prefix: int,
@@ -40,7 +40,7 @@ class Engine:
         vnet_header: bool = False,
         offloads: bool = False,
         **tunables: int,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def mac(self) -> bytes: ...
     @property

@@ -1,6 +1,6 @@
 """Impairment: what a link does to frames, from a seed."""
 
-from typing import final
+from typing import Self, final
 
 @final
 class Impairment:
@@ -13,8 +13,8 @@ class Impairment:
     Raises ValueError naming the argument and its value.
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         seed: int,
         loss: int = 0,
@@ -27,6 +27,6 @@ class Impairment:
         rate: int = 0,
         queue: int = 1_048_576,
         mtu: int = 1500,
-    ) -> None: ...
+    ) -> Self: ...
     def counters(self) -> dict[str, int]:
         """Frames seen, passed, lost, duplicated, corrupted, reordered, overflowed."""

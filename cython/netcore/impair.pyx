@@ -189,7 +189,7 @@ cdef void impair_give(impair_t* impair, chunk_t* chunk) noexcept nogil:
     chunk_give(&impair.pool, chunk)
 
 
-def checked(name: str, value: int, low: int, high: int) -> int:
+cdef object checked(str name, object value, object low, object high):
     """The value, or ValueError with the argument's name and what it may be."""
     if not low <= value <= high:
         raise ValueError(f"{name} is {value}, but must be between {low} and {high}")

@@ -1,6 +1,6 @@
 """Loop: the live drive of one host on a device descriptor."""
 
-from typing import final
+from typing import Self, final
 
 from netcore.engine import Engine
 from netcore.impair import Impairment
@@ -13,14 +13,14 @@ class Loop:
     inbound, outbound: an Impairment for frames from and to the device.
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         engine: Engine,
         descriptor: int,
         *,
         inbound: Impairment | None = None,
         outbound: Impairment | None = None,
-    ) -> None: ...
+    ) -> Self: ...
     def run(self) -> None:
         """Runs without the GIL until `stop`; to be called by a thread that blocks all signals.
 

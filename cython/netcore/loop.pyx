@@ -84,7 +84,7 @@ cdef class Loop:
 
     cdef void drive(self) noexcept nogil:
         while not load_acquire(&self.stopping) and not self.device_lost:
-            if self.step() < BATCH:
+            if self.step() < BATCH and not self.device_lost:
                 self.rest()
 
     cdef int step(self) noexcept nogil:

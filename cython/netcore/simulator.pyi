@@ -1,6 +1,6 @@
 """Pair: two hosts and the link between them under one virtual clock."""
 
-from typing import final
+from typing import Self, final
 
 from netcore.engine import Engine
 from netcore.impair import Impairment
@@ -11,15 +11,15 @@ class Pair:
     `backward`'s (right to left) impairment; without one, after `latency` ns.
     """
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         left: Engine,
         right: Engine,
         *,
         forward: Impairment | None = None,
         backward: Impairment | None = None,
         latency: int = 1000,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def now(self) -> int: ...
     def next_event(self) -> int | None:

@@ -1,7 +1,7 @@
 """Waiter: how a thread waits for endpoints and listeners of a live host."""
 
 from collections.abc import Sequence
-from typing import final
+from typing import Self, final
 
 from netcore.endpoint import Endpoint
 from netcore.engine import Engine
@@ -11,7 +11,7 @@ from netcore.listener import Listener
 class Waiter:
     """What one thread waits with, on a live host; use one per thread."""
 
-    def __init__(self, engine: Engine) -> None: ...
+    def __new__(cls, engine: Engine) -> Self: ...
     def wait(self, watches: Sequence[tuple[Endpoint | Listener, int]], deadline: int | None) -> bool:
         """Waits until one of the watches has one of its readiness bits, `wake` was called, or `deadline` (ns, the
         engine's clock) has come; False in the last case only. Releases the GIL; Ctrl-C ends it with KeyboardInterrupt.

@@ -1,0 +1,4 @@
+"""BufferSet: a program's buffers, held while one call lasts. The core's own; a program passes buffers, not this."""
+
+class BufferSet:
+    """One buffer or a sequence of them as a list of pieces."""

@@ -1,0 +1,4 @@
+"""The step that every driver shares; Python sees of it only what owns a host."""
+
+class HostHandle:
+    """Owns a host's memory; the base of Engine. Not to be made by itself."""
