@@ -64,14 +64,16 @@ class Engine:
     def events(self) -> list[tuple[Endpoint | Listener, int]]:
         """Takes what happened since the last call: (handle, readiness bits that came up)."""
     # ---- calls
-    def connect(self, local_port: int, remote: tuple[bytes, int], *, local_address: bytes | None = None) -> Endpoint | int:
+    def connect(
+        self, local_port: int, remote: tuple[bytes, int], *, local_address: bytes | None = None
+    ) -> Endpoint | int:
         """Starts an active open (RFC 9293 3.10.1) and returns at once, in SYN-SENT.
 
         local_port must have been reserved or chosen; remote is (packed address, port in host order).
         Returns a negative status: IN_USE (four-tuple taken), UNREACHABLE (no route), NO_BUFFERS.
         """
     def listen(self, address: bytes | None, port: int, backlog: int, *, rank: int = 0) -> Listener | int:
-        """Makes a listener; address None: the wildcard. rank orders listeners of one address (lowest first, BIND-25)."""
+        """Makes a listener; address None: the wildcard. rank orders those of one address, lowest first (BIND-25)."""
     def choose_port(self, low: int, high: int, taken: Sequence[int] | set[int] = ...) -> int:
         """A port of low..high (RFC 6056 algorithm 3's random start) that is not in `taken`; 0 when none is free."""
     def port_in_use(self, port: int) -> bool:

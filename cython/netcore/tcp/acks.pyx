@@ -6,8 +6,8 @@ from netcore.tcp.recovery cimport duplicate_ack, new_ack
 from netcore.tcp.rtt cimport rtt_sample
 from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_leq, seq_lt
 from netcore.tcp.tcb cimport (
-    READY_SENT, READY_WRITABLE, TIMER_ORPHAN, TIMER_RETRANSMIT, cancel, flight_size, notify, queue_seq, schedule, tcb_t,
-    timestamp_now, want_ack, want_output,
+    FIN_WAIT_2, READY_SENT, READY_WRITABLE, TIMER_ORPHAN, TIMER_RETRANSMIT, backed_off_rto, cancel, flight_size, notify,
+    queue_seq, schedule, tcb_t, timestamp_now, want_ack, want_output,
 )
 from netcore.wire.tcp cimport FIN, SYN, segment_t
 
@@ -38,7 +38,8 @@ cdef void sample_round_trip(tcb_t* tcb, const segment_t* seg, uint32_t acked, in
         if sample > tcb.transport.tunables.rto_maximum * 4:
             # an echo of nothing we sent
             return
-        samples = (flight_size(tcb) + acked) // (2 * <uint32_t> tcb.eff_mss) + 1
+        # RFC 7323 appendix G: ceiling(FlightSize / (SMSS * 2)), of the flight that this ACK found
+        samples = (flight_size(tcb) + acked + 2 * <uint32_t> tcb.eff_mss - 1) // (2 * <uint32_t> tcb.eff_mss)
         rtt_sample(&tcb.rtt, sample, 1_000_000, samples, tcb.transport.tunables.rto_minimum,
                    tcb.transport.tunables.rto_maximum)
         tcb.backoff = 0
@@ -100,7 +101,7 @@ cdef void advance_una(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept no
     if tcb.snd_una == tcb.snd_nxt:
         cancel(tcb, TIMER_RETRANSMIT)
     else:
-        schedule(tcb, TIMER_RETRANSMIT, now + (tcb.rtt.rto << tcb.backoff))
+        schedule(tcb, TIMER_RETRANSMIT, now + backed_off_rto(tcb))
     tcb.persisting = False
     want_output(tcb)
 
@@ -108,6 +109,9 @@ cdef void advance_una(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept no
 cdef void take_window(tcb_t* tcb, const segment_t* seg) noexcept nogil:
     """SND.WL1 and WL2 keep an old segment from setting the window."""
     cdef uint32_t window
+    if seg.flags & SYN:
+        # not scaled; take_ack_of_syn has taken it (RFC 7323 2.2)
+        return
     if not (seq_lt(tcb.snd_wl1, seg.seq) or (tcb.snd_wl1 == seg.seq and seq_leq(tcb.snd_wl2, seg.ack))):
         return
     window = seg.wnd << tcb.snd_wind_shift
@@ -121,7 +125,8 @@ cdef void take_window(tcb_t* tcb, const segment_t* seg) noexcept nogil:
         tcb.backoff = 0
         tcb.snd_rxt = tcb.snd_una
         cancel(tcb, TIMER_RETRANSMIT)
-    if tcb.orphan and window:
+    if tcb.orphan and window and tcb.state != FIN_WAIT_2:
+        # the peer's window is no longer closed; the time that FIN-WAIT-2 may last runs on (CLOSE-10)
         cancel(tcb, TIMER_ORPHAN)
     tcb.snd_wnd = window
     if window > tcb.max_snd_wnd:
@@ -142,4 +147,7 @@ cdef void take_ack(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil
                      and seg.wnd << tcb.snd_wind_shift == tcb.snd_wnd and not tcb.persisting)
         if duplicate:
             duplicate_ack(tcb, now)
+    else:
+        # RFC 9293 3.10.7.4: only an ACK from SND.UNA on has a say in the window
+        return
     take_window(tcb, seg)

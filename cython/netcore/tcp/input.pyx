@@ -4,7 +4,7 @@ CLOSED, LISTEN, SYN-SENT and TIME-WAIT have a function of their own; the other s
 returns False when the segment is done with.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from netcore.storage.byte_queue cimport queue_append, queue_append_chunk
 from netcore.storage.deadlines cimport NEVER, arm
 from netcore.storage.frames cimport frame_t
@@ -153,6 +153,9 @@ cdef bint check_timestamps(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nog
     if not tcb.timestamps or seg.flags & RST:
         return True
     if not seg.has_timestamps:
+        if seg.flags & SYN:
+            # a peer that lost its state and starts anew without them is found out as any other (SEG-5, SEG-12)
+            return True
         tcb.transport.counters.TCPTSMissing += 1
         return False
     if (<int32_t> (seg.tsval - tcb.ts_recent) < 0
@@ -183,6 +186,10 @@ cdef bint check_sequence(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil
         tcb.syn_wanted = True
         want_output(tcb)
         return False
+    if (tcb.state == SYN_RECEIVED and not tcb.passive and seg.flags & (SYN | ACK | RST) == (SYN | ACK)
+            and seg.seq == tcb.irs):
+        # simultaneous open: the SYN is known already, its ACK is what ends the handshake (RFC 9293 figure 8)
+        return True
     if seg.flags & SYN and tcb.state >= ESTABLISHED and not seg.flags & RST:
         # SEG-5, RFC 5961 4: whatever its sequence number
         challenge(tcb, now)
@@ -236,6 +243,7 @@ cdef bint check_syn(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
     if not seg.flags & SYN:
         return True
     if tcb.state == SYN_RECEIVED and not tcb.passive and seg.flags & ACK and seg.seq == tcb.irs:
+        seg.seq += 1
         return True
     challenge(tcb, now)
     return False
@@ -310,11 +318,35 @@ cdef bint append_text(tcb_t* tcb, segment_t* seg, frame_t* frame) noexcept nogil
     return queue_append(&tcb.receive_queue, &tcb.transport.pool, seg.text, seg.text_length)
 
 
+cdef bint take_in_order(tcb_t* tcb, segment_t* seg, frame_t* frame, bint* filled) noexcept nogil:
+    """From rcv_nxt on; where text is held already, the copy that came first stays (SEG-7). False: no memory."""
+    cdef uint32_t end = seg.seq + seg.text_length
+    cdef uint32_t part
+    cdef uint64_t before
+    cdef bint whole = True
+    while whole and seq_lt(tcb.rcv_nxt, end):
+        part = end - tcb.rcv_nxt
+        if tcb.reassembly != NULL and tcb.reassembly.count and seq_lt(tcb.reassembly.ranges[0].start, end):
+            part = tcb.reassembly.ranges[0].start - tcb.rcv_nxt
+        before = tcb.receive_queue.length
+        if part == seg.text_length:
+            whole = append_text(tcb, seg, frame)
+        else:
+            whole = queue_append(&tcb.receive_queue, &tcb.transport.pool, seg.text + (tcb.rcv_nxt - seg.seq), part)
+        tcb.rcv_nxt += <uint32_t> (tcb.receive_queue.length - before)
+        if deliver_contiguous(tcb):
+            filled[0] = True
+    return whole
+
+
 cdef void acknowledge_text(tcb_t* tcb, segment_t* seg, bint filled, int64_t now) noexcept nogil:
     """SND-4"""
     cdef uint32_t wire_mss = (seg.text_length + seg.wire_segments - 1) // seg.wire_segments
+    # no peer may send more than was announced: a device that merged frames unasked must not slow the ACKs down
+    if wire_mss > tcb.transport.local_mss:
+        wire_mss = tcb.transport.local_mss
     if wire_mss > tcb.rcv_mss:
-        tcb.rcv_mss = <unsigned short> (wire_mss if wire_mss < 65535 else 65535)
+        tcb.rcv_mss = <unsigned short> wire_mss
     if tcb.quick_acks:
         tcb.quick_acks -= <uint8_t> (seg.wire_segments if seg.wire_segments < tcb.quick_acks else tcb.quick_acks)
         want_ack(tcb)
@@ -326,8 +358,7 @@ cdef void acknowledge_text(tcb_t* tcb, segment_t* seg, bint filled, int64_t now)
 
 cdef bint take_text(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noexcept nogil:
     """Seventh step. False when the connection has ended over it."""
-    cdef bint filled
-    cdef uint32_t before
+    cdef bint filled = False
     if seg.text_length == 0:
         return True
     if tcb.state != ESTABLISHED and tcb.state != FIN_WAIT_1 and tcb.state != FIN_WAIT_2:
@@ -348,16 +379,12 @@ cdef bint take_text(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noe
             tcb.transport.counters.TCPOFODrop += 1
         owe_duplicate(tcb)
         return True
-    before = <uint32_t> tcb.receive_queue.length
-    if not append_text(tcb, seg, frame):
+    if not take_in_order(tcb, seg, frame, &filled):
         # memory ran out: what was copied counts, the rest is sent again
         seg.flags &= ~FIN
-        tcb.rcv_nxt += <uint32_t> tcb.receive_queue.length - before
         want_ack(tcb)
         notify(tcb.transport, &tcb.endpoint, READY_READABLE)
         return True
-    tcb.rcv_nxt += seg.text_length
-    filled = deliver_contiguous(tcb)
     # duplicates owed for the hole would now repeat the new ACK and look like a loss
     tcb.dupacks_owed = 0
     acknowledge_text(tcb, seg, filled, now)

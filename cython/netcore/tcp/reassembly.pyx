@@ -46,6 +46,19 @@ cdef bint insert_range(tcb_t* tcb, uint32_t index, uint32_t seq, const uint8_t* 
     return True
 
 
+cdef bint extend_left(tcb_t* tcb, range_t* place, const uint8_t* text, uint32_t length) noexcept nogil:
+    """Text that ends where a range begins needs no place of its own."""
+    cdef byte_queue_t bytes
+    memset(&bytes, 0, sizeof(bytes))
+    if not queue_append(&bytes, &tcb.transport.pool, text, length):
+        queue_clear(&bytes, &tcb.transport.pool)
+        return False
+    queue_append_queue(&bytes, &place.bytes)
+    place.bytes = bytes
+    place.start -= length
+    return True
+
+
 cdef void join_followers(tcb_t* tcb, uint32_t index) noexcept nogil:
     """Merges ranges that the one at `index` has come to touch."""
     cdef reassembly_t* held = tcb.reassembly
@@ -76,12 +89,11 @@ cdef bint keep_out_of_order(tcb_t* tcb, uint32_t seq, const uint8_t* text, uint3
             return insert_range(tcb, index, seq, text, length)
         place = &held.ranges[index]
         if seq_lt(seq, place.start):
-            part = place.start - seq if seq_lt(place.start, end) else length
-            if not insert_range(tcb, index, seq, text, part):
+            part = place.start - seq
+            if length < part:
+                return insert_range(tcb, index, seq, text, length)
+            if not extend_left(tcb, place, text, part):
                 return False
-            if index and held.ranges[index - 1].end == seq:
-                index -= 1
-            join_followers(tcb, index)
         elif seq == place.end:
             part = length
             if index + 1 < held.count and seq_lt((place + 1).start, end):

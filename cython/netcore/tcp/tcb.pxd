@@ -387,6 +387,12 @@ cdef inline int64_t earliest_due(const tcb_t* tcb) noexcept nogil:
     return due
 
 
+cdef inline int64_t backed_off_rto(const tcb_t* tcb) noexcept nogil:
+    """The RTO as often doubled as it expired in vain, at most rto_maximum (RFC 6298 2.5, 5.5)."""
+    cdef int64_t rto = tcb.rtt.rto << tcb.backoff
+    return rto if rto < tcb.transport.tunables.rto_maximum else tcb.transport.tunables.rto_maximum
+
+
 cdef inline bint is_synchronized(const tcb_t* tcb) noexcept nogil:
     return tcb.state >= ESTABLISHED
 

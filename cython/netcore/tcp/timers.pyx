@@ -12,9 +12,11 @@ from netcore.tcp.tcb cimport (
 
 cdef void back_off(tcb_t* tcb, int64_t base, int64_t most, int64_t now) noexcept nogil:
     """RFC 6298 5.5: doubles up to `most`, and starts the timer."""
-    if base << (tcb.backoff + 1) <= most:
+    cdef int64_t wait
+    if base << tcb.backoff < most:
         tcb.backoff += 1
-    schedule(tcb, TIMER_RETRANSMIT, now + (base << tcb.backoff))
+    wait = base << tcb.backoff
+    schedule(tcb, TIMER_RETRANSMIT, now + (wait if wait < most else most))
 
 
 cdef void expire_handshake(tcb_t* tcb, int64_t now) noexcept nogil:
