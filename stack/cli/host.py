@@ -34,6 +34,12 @@ class RunningHost:
             place = f"a user namespace (process {self.lab.inside.pid})"
         return f"{self.address} on device {self.device}, {place or 'current namespace'}"
 
+    def explain(self, failure: Exception) -> Exception:
+        """Returns what ended a server, as a person can understand it: most often the device went away."""
+        if self.stack.counters().get("device_lost"):
+            return click.ClickException(f"device {self.device} is gone: somebody removed it")
+        return failure
+
     def inside(self, command: str) -> str:
         """Returns what to type to run `command` where the stack can be reached."""
         return f"{self.lab.enter_hint} {command}" if self.lab is not None else command

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from stack.cli.host import THREAD_STACK, stop
 from stack.cli.options import DEFAULT_ADDRESS, HostOptions
-from stack.cli.proof import Proof, ProofFailed, Sample, compare
+from stack.cli.proof import Proof, ProofFailed, Sample, compare, web_address
 
 if TYPE_CHECKING:
     from stack.assembly import Stack
@@ -61,5 +61,5 @@ def fetch_in_memory(client: "Stack", address: str, port: int, sample: Sample) ->
             size += len(piece)
     except (FetchFailed, EntryFailed) as error:
         raise ProofFailed(str(error)) from error
-    url = f"http://{address}:{port}{sample.url_path}"
+    url = web_address(address, port).rstrip("/") + sample.url_path
     return compare(url, sample, size, time.monotonic() - begun, digest.hexdigest())

@@ -46,6 +46,11 @@ class Proof:
         return f"{self.url}: {self.size:,} bytes in {self.seconds:.3f} s, SHA-256 {self.digest[:16]}… matches the file"
 
 
+def web_address(address: str, port: int) -> str:
+    """Returns the URL of a server's root."""
+    return f"http://{address}/" if port == 80 else f"http://{address}:{port}/"
+
+
 def choose_sample(root: Path) -> Sample:
     """Returns the largest file near the top of `root` that a quick fetch can carry; without one, the listing of it."""
     best, best_size = None, -1

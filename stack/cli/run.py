@@ -16,8 +16,8 @@ from stack.cli.ending import Ending
 from stack.cli.failures import one_line_failures
 from stack.cli.host import RunningHost, note, running_host
 from stack.cli.options import HostOptions, host_options
-from stack.cli.proof import Proof, ProofFailed, choose_sample, fetch_with_curl
-from stack.cli.serve import GRACE, web_address
+from stack.cli.proof import Proof, ProofFailed, choose_sample, fetch_with_curl, web_address
+from stack.cli.serve import GRACE
 
 if TYPE_CHECKING:
     from stack.applications.server import Server
@@ -79,7 +79,11 @@ def run(host: HostOptions, once: bool, directory: Path, port: int, command: tupl
                 if command:
                     raise
                 return _run_in_memory(host, directory, port, once, ending, str(reason))
-            server = undo.enter_context(_file_server(running.stack.provider, port, directory, ending))
+
+            def failed(failure: Exception) -> None:
+                ending.fail(running.explain(failure))
+
+            server = undo.enter_context(_file_server(running.stack.provider, port, directory, failed))
             assert running.lab is not None
             if command:
                 return run_command(running.lab, command)
@@ -99,11 +103,11 @@ def _own_failures(before_command: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _file_server(provider: Any, port: int, directory: Path, ending: Ending) -> "Iterator[Server]":
+def _file_server(provider: Any, port: int, directory: Path, on_failure: Callable[[Any], None]) -> "Iterator[Server]":
     from stack.applications.file_server import FileServer
     from stack.applications.server import Server
 
-    server = Server(provider, port, FileServer(directory).serve, name="http", on_failure=ending.fail)
+    server = Server(provider, port, FileServer(directory).serve, name="http", on_failure=on_failure)
     server.start()
     try:
         yield server
@@ -146,7 +150,7 @@ def _run_in_memory(host: HostOptions, directory: Path, port: int, once: bool, en
     from stack.cli.memory_link import fetch_in_memory, memory_hosts
 
     note(f"{reason}; until then two hosts of our own on a link in memory")
-    with memory_hosts(host) as (serving, client), _file_server(serving.provider, port, directory, ending):
+    with memory_hosts(host) as (serving, client), _file_server(serving.provider, port, directory, ending.fail):
         address = serving.config.address
         click.echo(f"serving  {directory.absolute()} at {web_address(str(address), port)}, in this process only")
         status = _prove(lambda: fetch_in_memory(client, str(address), port, choose_sample(directory)), ending)

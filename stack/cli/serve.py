@@ -8,6 +8,7 @@ from stack.cli.ending import Ending
 from stack.cli.failures import one_line_failures
 from stack.cli.host import running_host
 from stack.cli.options import HostOptions, host_options
+from stack.cli.proof import web_address
 
 EXAMPLES = """\b
 Examples:
@@ -51,8 +52,3 @@ def serve(host: HostOptions, directory: Path, port: int) -> None:
                 ending.wait()
             finally:
                 server.stop(GRACE)
-
-
-def web_address(address: str, port: int) -> str:
-    """Returns the URL of a server's root."""
-    return f"http://{address}/" if port == 80 else f"http://{address}:{port}/"

@@ -32,15 +32,21 @@ def services(host: HostOptions) -> None:
     with Ending() as ending, one_line_failures():
         from stack.applications.server import Server
         from stack.applications.services import SERVICES
+        from stack.applications.stream import EntryFailed
 
         with running_host(host) as running, contextlib.ExitStack() as undo:
+
+            def failed(failure: EntryFailed) -> None:
+                ending.fail(running.explain(failure))
+
             table = Table(box=None, header_style="", pad_edge=False)
             table.add_column("service")
             table.add_column("port", justify="right")
             table.add_column("try")
             clients = {"echo": "nc {} 7", "discard": "nc -N {} 9 < FILE", "source": "nc {} 19 | head -c 1000000"}
             for name, (port, serve) in SERVICES.items():
-                undo.enter_context(Server(running.stack.provider, port, serve, name=name, on_failure=ending.fail))
+                server = Server(running.stack.provider, port, serve, name=name, on_failure=failed)
+                undo.enter_context(server)
                 table.add_row(name, str(port), running.inside(clients[name].format(running.address.ip)))
             click.echo(f"stack    {running.describe()}")
             Console(soft_wrap=True, highlight=False).print(table)
