@@ -184,6 +184,7 @@ def bind(provider: "Provider", socket: "Socket", name: Any, length: int) -> None
     """WSPBind, checks in the order of BIND-2. Raises EntryFailure."""
     packed, port = read_address(socket.family, name, length)
     with provider.lock:
+        socket.begin()
         if socket.binding is not None or socket.endpoint is not None:
             raise EntryFailure(WSAEINVAL)
         wildcard = packed == WILDCARD

@@ -19,7 +19,7 @@ def shutdown(provider: "Provider", socket: "Socket", how: int) -> None:
     if not socket.stream:
         return
     with provider.lock:
-        socket.settle()
+        socket.begin()
         endpoint = socket.endpoint
         if endpoint is None or not socket.established or endpoint.status != OK:
             raise EntryFailure(WSAENOTCONN)
@@ -37,7 +37,7 @@ def close(provider: "Provider", socket: "Socket") -> None:
     Raises EntryFailure WSAEWOULDBLOCK; the socket is as it was then (CLOSE-3e).
     """
     with provider.lock:
-        socket.settle()
+        socket.begin()
         endpoint, options = socket.endpoint, socket.options
         alive = endpoint is not None and socket.established and endpoint.status == OK
         seconds = options.linger_seconds if options.linger and alive else None  # CLOSE-4

@@ -80,7 +80,7 @@ def connect(
 
 def _check_state(socket: Socket) -> None:
     """The row Connect of the state matrix (section 1.2)."""
-    socket.settle()
+    socket.begin()
     if socket.listener is not None:
         raise EntryFailure(WSAEINVAL)
     if socket.attempt is not None:

@@ -86,7 +86,7 @@ def _initial_rto(provider: "Provider", socket: "Socket", given: tuple[Any, int],
         elif wish.MaxSynRetransmissions not in (0, _UNSPECIFIED_RETRIES):
             retries = wish.MaxSynRetransmissions
     with provider.lock:
-        socket.settle()
+        socket.begin()
         if socket.endpoint is not None:
             raise EntryFailure(WSAEINVAL)
         socket.options.syn_timing = (rto * MILLISECOND, retries)

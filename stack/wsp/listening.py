@@ -39,7 +39,7 @@ def listen(provider: "Provider", socket: "Socket", backlog: int) -> None:
     if not socket.stream:
         raise EntryFailure(WSAEOPNOTSUPP)
     with provider.lock:
-        socket.settle()
+        socket.begin()
         if socket.established:
             raise EntryFailure(WSAEISCONN)
         if socket.attempt is not None or socket.binding is None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def get_sock_name(provider: "Provider", socket: "Socket", name: Any, length: Any) -> None:
     """WSPGetSockName. Raises EntryFailure WSAEINVAL (unbound), WSAEFAULT (NAME-1)."""
     with provider.lock:
-        socket.settle()
+        socket.begin()
         local = socket.local
         if local is None:
             if socket.binding is None:
@@ -26,7 +26,7 @@ def get_sock_name(provider: "Provider", socket: "Socket", name: Any, length: Any
 def get_peer_name(provider: "Provider", socket: "Socket", name: Any, length: Any) -> None:
     """WSPGetPeerName. Raises EntryFailure WSAENOTCONN, WSAEFAULT (PEER-1)."""
     with provider.lock:
-        socket.settle()
+        socket.begin()
         if socket.remote is None:
             raise EntryFailure(WSAENOTCONN)
     AddressResult(socket.family, name, length).fill(socket.family, socket.remote)

@@ -70,7 +70,7 @@ def get_option(
     cell = _length_cell(length, value)
     option = _option(level, name)
     with provider.lock:
-        socket.settle()
+        socket.begin()
         result = option.read(provider, socket)
     _store(option.group, result, value, cell)
 
@@ -92,7 +92,7 @@ def set_option(
         raise EntryFailure(WSAEINVAL if name == constants.SO_TYPE and not socket.stream else WSAENOPROTOOPT)
     number = _load(option.group, value, length)
     with provider.lock:
-        socket.settle()
+        socket.begin()
         option.write(provider, socket, number)
 
 

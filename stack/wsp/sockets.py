@@ -15,7 +15,7 @@ from netcore.endpoint import CONNECTED, FAILED, GONE, OK, READABLE, WRITABLE, En
 from netcore.listener import Listener
 from stack.driving import Wakeable, Watch
 from stack.wsp.binding import Binding
-from stack.wsp.constants import INVALID_SOCKET, SOCK_STREAM, WSAEMFILE
+from stack.wsp.constants import INVALID_SOCKET, SOCK_STREAM, WSAEMFILE, WSAENOTSOCK
 from stack.wsp.errors import STATUS_CODES, EntryFailure
 
 _STEP: Final = 4  # handles of Windows are multiples of four
@@ -157,6 +157,15 @@ class Socket:
             endpoint.send_buffer = max(options.send_buffer, _LEAST_SEND_BUFFER)
         if options.receive_buffer is not None:
             endpoint.receive_buffer = max(options.receive_buffer, _LEAST_RECEIVE_BUFFER)
+
+    def begin(self) -> None:
+        """Begins an entry that may change the socket; call under the lock.
+
+        Raises EntryFailure WSAENOTSOCK when another thread has closed it since it was looked up.
+        """
+        if self.closed:
+            raise EntryFailure(WSAENOTSOCK)
+        self.settle()
 
     def settle(self) -> None:
         """Takes over the outcome of a connect that has ended in the meantime (CONN-6, 7, 8). Call under the lock."""

@@ -1,6 +1,7 @@
 """The provider over loop threads: two stacks on a pair of packet sockets, calls from several threads."""
 
 import contextlib
+import ctypes
 import os
 import random
 import signal
@@ -15,8 +16,9 @@ import pytest
 from stack.assembly import Stack
 from stack.driving import LiveDriver
 from stack.wsp import constants as ws
-from stack.wsp.structures import WSPDATA, WSPPROC_TABLE
-from tests.wsp.hosts import LEFT, RIGHT, Caller, make_config
+from stack.wsp.sockets import Socket
+from stack.wsp.structures import WSPDATA, WSPPROC_TABLE, sockaddr_in
+from tests.wsp.hosts import LEFT, RIGHT, Caller, TwoHosts, make_config
 
 PATIENCE = 30  # seconds until a thread that should have ended is a failure
 
@@ -269,3 +271,30 @@ def test_driver_refuses_to_start_twice() -> None:
     with stack, pytest.raises(RuntimeError, match="started already"):
         stack.start()
     assert isinstance(stack.service_provider.driver, LiveDriver)
+
+
+@pytest.mark.requirement("CLOSE-1", "GEN-5")
+def test_socket_closed_between_look_up_and_lock_is_not_a_socket(hosts: TwoHosts) -> None:
+    left = hosts.left
+    entries: dict[str, tuple[Any, ...]] = {
+        "WSPBind": (sockaddr_in.of(LEFT, 80), 16),
+        "WSPListen": (5,),
+        "WSPConnect": (sockaddr_in.of(RIGHT, 80), 16, None, None, None, None),
+        "WSPShutdown": (ws.SD_BOTH,),
+        "WSPCloseSocket": (),
+        "WSPGetSockName": (bytearray(16), ctypes.c_int(16)),
+        "WSPSetSockOpt": (ws.SOL_SOCKET, ws.SO_REUSEADDR, ctypes.c_int(1), 4),
+    }
+    look_up = left.provider.socket
+
+    def close_after_look_up(descriptor: int) -> Socket:
+        found = look_up(descriptor)
+        left.provider.socket = look_up  # type: ignore[method-assign]
+        left.close(descriptor)
+        return found
+
+    for entry, arguments in entries.items():
+        s = left.tcp() if entry in ("WSPBind", "WSPConnect") else left.bound(80)
+        left.provider.socket = close_after_look_up  # type: ignore[method-assign]
+        assert left.code(entry, s, *arguments) == ws.WSAENOTSOCK, entry
+        assert left.provider.bindings.count() == 0
