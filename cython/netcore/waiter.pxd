@@ -12,6 +12,9 @@ cdef struct place_t:
 cdef class Waiter:
     cdef HostHandle owner
     cdef waiter_t waiter
+    # set with the GIL held: a descriptor in use is closed by the wait that uses it
+    cdef bint waiting
+    cdef bint closing
     cdef int fill(self, tuple handles, place_t* places) except -1
     cdef bint attach_all(self, place_t* places, int count) noexcept nogil
     cdef void detach_all(self, place_t* places, int count) noexcept nogil

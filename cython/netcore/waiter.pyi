@@ -19,4 +19,5 @@ class Waiter:
         """
     def wake(self) -> None:
         """Ends the wait in progress, or else the next one; from any thread."""
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Gives the event descriptor back; a wait in progress ends first."""

@@ -81,6 +81,13 @@ cdef class Waiter:
         cdef place_t* places = <place_t*> calloc(count + 1, sizeof(place_t))
         if places == NULL:
             raise MemoryError
+        if self.waiting:
+            free(places)
+            raise RuntimeError("a Waiter is for one thread, and another is waiting with it")
+        if self.waiter.descriptor < 0:
+            free(places)
+            raise ValueError("this Waiter is closed")
+        self.waiting = True
         try:
             self.fill(handles, places)
             with nogil:
@@ -95,6 +102,9 @@ cdef class Waiter:
             with nogil:
                 self.detach_all(places, count)
             free(places)
+            self.waiting = False
+            if self.closing:
+                self.close()
         return ready
 
     cdef int fill(self, tuple handles, place_t* places) except -1:
@@ -143,6 +153,9 @@ cdef class Waiter:
             write(self.waiter.descriptor, &one, 8)
 
     def close(self) -> None:
-        if self.waiter.descriptor >= 0:
+        if self.waiting:
+            self.closing = True
+            self.wake()
+        elif self.waiter.descriptor >= 0:
             close(self.waiter.descriptor)
             self.waiter.descriptor = -1
