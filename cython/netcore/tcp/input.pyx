@@ -212,12 +212,19 @@ cdef bint check_sequence(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil
             return True
         answer_unacceptable(tcb, seg, now)
         return False
-    # RFC 7323 4.3 (3): the timestamp of the segment that the last ACK covers is the one to echo
+    return True
+
+
+cdef void record_timestamp(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
+    """RFC 7323 4.3 (3): the timestamp of the segment that the last ACK covers is the one to echo.
+
+    Only once RST, SYN and ACK have been found in order: one segment of somebody who guessed no more than a place in the
+    window could else set a time so late that PAWS drops all that the real peer sends.
+    """
     if tcb.timestamps and seg.has_timestamps and seq_leq(seg.seq, tcb.last_ack_sent):
         if <int32_t> (seg.tsval - tcb.ts_recent) >= 0:
             tcb.ts_recent = seg.tsval
             tcb.ts_recent_time = now
-    return True
 
 
 cdef bint check_reset(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
@@ -261,6 +268,7 @@ cdef bint check_ack(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
     if not is_ack_acceptable(tcb, seg):
         challenge(tcb, now)
         return False
+    record_timestamp(tcb, seg, now)
     take_ack(tcb, seg, now)
     if not is_fin_acked(tcb):
         return True
