@@ -8,11 +8,12 @@ from netcore.storage.links cimport link_t, list_append, list_first, list_remove
 from netcore.storage.slab cimport slab_give, slab_take
 from netcore.tcp.isn cimport initial_sequence, timestamp_offset
 from netcore.tcp.reassembly cimport drop_out_of_order
+from netcore.tcp.seqnum cimport seq_min
 from netcore.tcp.table cimport insert_entry, remove_entry
 from netcore.tcp.tcb cimport (
     CLOSED, CONTROL_CAPACITY, DEADLINE_TIME_WAIT, ENDPOINT_CONNECTION, ENTRY_CONNECTION, ENTRY_TIME_WAIT, LISTEN,
     READY_FAILED, READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_OK, STATUS_RESET, SYN_RECEIVED,
-    SYN_SENT, TIME_WAIT, State, Status, change_state, endpoint_t, notify, receive_window, segment_out_t,
+    SYN_SENT, TIME_WAIT, State, Status, change_state, endpoint_t, is_synchronized, notify, receive_window, segment_out_t,
     tcb_t, timewait_t, transport_t, watch_t,
 )
 from netcore.wire.address cimport address_t
@@ -129,6 +130,7 @@ cdef void enter_time_wait(tcb_t* tcb, int64_t now) noexcept nogil:
         record.rcv_nxt = tcb.rcv_nxt
         record.timestamps = tcb.timestamps
         record.ts_recent = tcb.ts_recent
+        record.last_challenge = tcb.last_challenge
         record.ts_offset = tcb.ts_offset
         record.window = <uint16_t> (receive_window(tcb) >> tcb.rcv_wind_shift)
         insert_entry(transport, &record.entry)
@@ -242,7 +244,8 @@ cdef void send_reset(tcb_t* tcb) noexcept nogil:
     out.remote = tcb.entry.remote
     out.local_port = tcb.entry.local_port
     out.remote_port = tcb.entry.remote_port
-    # RFC 9293 3.10.5: <SEQ=SND.NXT><CTL=RST>; the ACK lets the peer place it as well
-    out.seq = tcb.snd_nxt
+    # RFC 9293 3.10.5: <SEQ=SND.NXT><CTL=RST>; but behind a window probe that would lie beyond the peer's window, where
+    # RST is dropped (RFC 5961 3.2), so the window's edge is as far as it goes
+    out.seq = seq_min(tcb.snd_nxt, tcb.snd_una + tcb.snd_wnd) if is_synchronized(tcb) else tcb.snd_nxt
     out.ack = tcb.rcv_nxt
     out.flags = RST | ACK
