@@ -29,6 +29,8 @@ from netcore.wire.tcp cimport ACK, FIN, RST, SYN, segment_t
 cdef enum:
     # text of at least this size is worth giving away the frame's chunk for, less is copied
     WORTH_A_CHUNK = 16384
+    # more than a window that is not scaled
+    BEYOND_PREDECESSOR = 65537
     # RFC 7323 5.5: after 24 days a timestamp says nothing any more
     PAWS_DAYS = 24
 
@@ -37,10 +39,13 @@ cdef void segment_arrives(transport_t* transport, segment_t* seg, frame_t* frame
     cdef entry_t* entry = find_entry(transport, &seg.destination, seg.destination_port, &seg.source, seg.source_port)
     cdef listener_t* listener
     cdef tcb_t* tcb
+    cdef uint32_t used
     if entry != NULL and entry.kind == ENTRY_TIME_WAIT:
-        if not time_wait_arrives(<timewait_t*> entry, seg, now):
-            return
-        entry = NULL
+        used = (<timewait_t*> entry).snd_nxt
+        if time_wait_arrives(<timewait_t*> entry, seg, now):
+            listen_arrives(find_listener(transport, &seg.destination, seg.destination_port), seg, now)
+            start_beyond(find_entry(transport, &seg.destination, seg.destination_port, &seg.source, seg.source_port), used)
+        return
     if entry == NULL:
         listener = find_listener(transport, &seg.destination, seg.destination_port)
         if listener != NULL:
@@ -99,6 +104,18 @@ cdef bint time_wait_arrives(timewait_t* record, segment_t* seg, int64_t now) noe
             record.last_challenge = now
         answer_for_time_wait(record, now)
     return False
+
+
+cdef void start_beyond(entry_t* entry, uint32_t used) noexcept nogil:
+    """RFC 9293 3.6.1: a connection that takes over starts beyond all that its predecessor used.
+
+    The clock of the initial sequence numbers alone does not see to that: it is slower than a fast link.
+    """
+    cdef tcb_t* tcb = <tcb_t*> entry
+    if entry == NULL or seq_gt(tcb.iss, used):
+        return
+    tcb.iss = used + BEYOND_PREDECESSOR
+    tcb.snd_una = tcb.snd_nxt = tcb.snd_rxt = tcb.recover = tcb.snd_wl2 = tcb.iss
 
 
 cdef void syn_sent_arrives(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noexcept nogil:

@@ -10,10 +10,10 @@ from netcore.tcp.options cimport put_syn_options, window_shift_for
 from netcore.tcp.recovery cimport allowed_flight
 from netcore.tcp.seqnum cimport seq_gt, seq_lt
 from netcore.tcp.tcb cimport (
-    CLOSED, LISTEN, SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_RETRANSMIT, TIME_WAIT, cancel,
-    flight_size, queue_seq, schedule, segment_out_t, tcb_t, timestamp_now,
+    CLOSED, LISTEN, SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_RETRANSMIT, TIME_WAIT,
+    backed_off_rto, cancel, flight_size, queue_seq, schedule, segment_out_t, tcb_t, timestamp_now,
 )
-from netcore.tcp.window cimport next_right_edge
+from netcore.tcp.window cimport furthest_right_edge, next_right_edge
 from netcore.wire.tcp cimport ACK, FIN, PSH, SYN, put_timestamps
 
 
@@ -22,7 +22,8 @@ cdef void announce_window(tcb_t* tcb, segment_out_t* out) noexcept nogil:
     cdef uint32_t window = edge - tcb.rcv_nxt
     cdef uint32_t field = window >> tcb.rcv_wind_shift
     # RFC 7323 2.4: rounding down must not take back what was announced
-    if seq_lt(tcb.rcv_nxt + (field << tcb.rcv_wind_shift), tcb.rcv_adv):
+    if (seq_lt(tcb.rcv_nxt + (field << tcb.rcv_wind_shift), tcb.rcv_adv)
+            and not seq_gt(tcb.rcv_nxt + ((field + 1) << tcb.rcv_wind_shift), furthest_right_edge(tcb))):
         field += 1
     if field > 65535:
         field = 65535
@@ -97,7 +98,9 @@ cdef bint handshake_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcep
         tcb.transport.counters.TCPSynRetrans += 1
         tcb.transport.counters.RetransSegs += 1
         tcb.timed_at = 0
-    schedule(tcb, TIMER_RETRANSMIT, now + (tcb.syn_rto << tcb.backoff))
+    if tcb.due[<int> TIMER_RETRANSMIT] == NEVER:
+        # a SYN that comes again has its answer again, but does not prolong the life of a half-open connection
+        schedule(tcb, TIMER_RETRANSMIT, now + (tcb.syn_rto << tcb.backoff))
     return True
 
 
@@ -115,7 +118,7 @@ cdef void start_timer(tcb_t* tcb, int64_t now) noexcept nogil:
     """RFC 6298 5.1"""
     if tcb.persisting or tcb.due[<int> TIMER_RETRANSMIT] == NEVER:
         tcb.persisting = False
-        schedule(tcb, TIMER_RETRANSMIT, now + (tcb.rtt.rto << tcb.backoff))
+        schedule(tcb, TIMER_RETRANSMIT, now + backed_off_rto(tcb))
 
 
 cdef bint resend(tcb_t* tcb, segment_out_t* out, uint32_t seq, uint32_t most, int64_t now) noexcept nogil:
@@ -176,8 +179,8 @@ cdef void start_persist(tcb_t* tcb, int64_t now) noexcept nogil:
     """Data waits, nothing is in flight that would bring an ACK: a timer must, or a lost update would stall for ever."""
     if not tcb.persisting:
         tcb.persisting = True
-        schedule(tcb, TIMER_RETRANSMIT, now + (tcb.rtt.rto << tcb.backoff))
-    if tcb.orphan and tcb.due[<int> TIMER_ORPHAN] == NEVER:
+        schedule(tcb, TIMER_RETRANSMIT, now + backed_off_rto(tcb))
+    if tcb.orphan and tcb.snd_wnd == 0 and tcb.due[<int> TIMER_ORPHAN] == NEVER:
         schedule(tcb, TIMER_ORPHAN, now + tcb.transport.tunables.user_timeout)
 
 

@@ -19,6 +19,16 @@ cdef inline uint32_t next_right_edge(const tcb_t* tcb) noexcept nogil:
     return edge
 
 
+cdef inline uint32_t furthest_right_edge(const tcb_t* tcb) noexcept nogil:
+    """How far rounding up to the unit of a scaled window may take the edge: one unit beyond the buffer.
+
+    Without this bound each small segment would push the edge on by its own length, and the window would never close.
+    Where it holds, less than one unit is taken back, as RFC 7323 2.4 and appendix F expect.
+    """
+    return (tcb.rcv_nxt + tcb.receive_limit - <uint32_t> tcb.receive_queue.length
+            + (<uint32_t> 1 << tcb.rcv_wind_shift))
+
+
 cdef inline bint is_window_update_due(const tcb_t* tcb) noexcept nogil:
     """The edge would move far enough for an update to be worth a segment of its own (SND-4)."""
     cdef uint32_t edge = tcb.rcv_nxt + free_receive_space(tcb)

@@ -1,6 +1,7 @@
 """Slow start, congestion avoidance and the reaction to loss of RFC 5681; bytes are counted (RFC 3465)."""
 
 from libc.stdint cimport int64_t, uint32_t
+from netcore.tcp.seqnum cimport seq_leq
 from netcore.tcp.tcb cimport congestion_t, flight_size, tcb_t
 
 cdef congestion_t TABLE
@@ -25,7 +26,10 @@ cdef void on_ack(tcb_t* tcb, uint32_t acked, int64_t now) noexcept nogil:
     if not tcb.cwnd_limited or tcb.cwnd > 0x40000000:
         return
     if tcb.cwnd < tcb.ssthresh:
-        tcb.cwnd += acked
+        # RFC 3465 2.3: after a time-out one ACK may cover much that had arrived before; it counts as one segment
+        if seq_leq(tcb.snd_una, tcb.recover) and acked > tcb.eff_mss:
+            acked = tcb.eff_mss
+        tcb.cwnd = tcb.cwnd + acked if acked < tcb.ssthresh - tcb.cwnd else tcb.ssthresh
         return
     tcb.cwnd_acked += acked
     if tcb.cwnd_acked >= tcb.cwnd:
