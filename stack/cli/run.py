@@ -31,7 +31,8 @@ Examples:
       ends after the proof; exit status 0 says that it succeeded
   wspstack run --dir /srv/files -- curl -s http://10.77.0.2/
       runs a command where the stack can be reached; its exit status is handed back
-  wspstack run --loss 1 -- ping -c 5 10.77.0.2
+  wspstack run --loss 1 -- sh -c 'ping -c 5 $WSPSTACK_ADDRESS; curl -s $WSPSTACK_URL'
+      COMMAND finds both in its environment, also where 10.77.0.2 is taken and another is used
 
 \b
 Exit status of `run -- COMMAND`: that of COMMAND, 128+N when signal N ended it; 125 when the stack
@@ -86,7 +87,10 @@ def run(host: HostOptions, once: bool, directory: Path, port: int, command: tupl
             server = undo.enter_context(_file_server(running.stack.provider, port, directory, failed))
             assert running.lab is not None
             if command:
-                return run_command(running.lab, command)
+                url = web_address(str(running.address.ip), port)
+                return run_command(
+                    running.lab, command, {"WSPSTACK_ADDRESS": str(running.address.ip), "WSPSTACK_URL": url}
+                )
             return _show(host, running, server, directory, once, ending)
 
 
@@ -162,12 +166,15 @@ def _run_in_memory(host: HostOptions, directory: Path, port: int, once: bool, en
         return 0
 
 
-def run_command(lab: "Lab", command: tuple[str, ...]) -> int:
-    """Runs `command` inside the lab on our standard streams and returns its exit status, 128+N for signal N."""
+def run_command(lab: "Lab", command: tuple[str, ...], variables: dict[str, str]) -> int:
+    """Runs `command` inside the lab on our standard streams and returns its exit status, 128+N for signal N.
+
+    variables: put into its environment, beside our own.
+    """
     # The server's first flush must not mix with what the command writes.
     sys.stdout.flush()
     try:
-        process = lab.popen(list(command))
+        process = lab.popen(list(command), env={**os.environ, **variables})
     except FileNotFoundError:
         note(f"no such command: {command[0]}")
         return NOT_FOUND

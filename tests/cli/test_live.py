@@ -111,6 +111,15 @@ def test_run_command_hands_back_its_exit_status(folder: Path, command: list[str]
     assert result.stdout == ""
 
 
+def test_run_command_finds_address_and_url_in_its_environment(folder: Path) -> None:
+    programs("curl")
+    script = 'echo $WSPSTACK_ADDRESS; curl -sS --fail -o /dev/null -w "%{size_download}" ${WSPSTACK_URL}file.bin'
+    result = wspstack("run", "--dir", str(folder), "--port", "8080", "--", "sh", "-c", script)
+    address, size = result.stdout.split()
+    assert (result.returncode, int(size)) == (0, SIZE)
+    assert address.startswith("10.77.")
+
+
 def test_run_command_gets_our_stdin(folder: Path) -> None:
     result = wspstack("run", "--dir", str(folder), "--", "cat", input="said\n")
     assert (result.returncode, result.stdout) == (0, "said\n")
