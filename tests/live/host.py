@@ -3,6 +3,7 @@
 import contextlib
 import json
 import queue
+import subprocess
 import sys
 import threading
 import time
@@ -34,14 +35,39 @@ class LiveHost:
         """The stack's address, dotted."""
         return str(self.lab.stack_address)
 
-    def peer(self, *arguments: object, seconds: float = SECONDS) -> dict[str, Any]:
-        """Runs tests/live/peer.py inside, `arguments[0]` its action, and returns what it tells."""
+    def peer(
+        self, *arguments: object, seconds: float = SECONDS, while_paused: Callable[[], object] | None = None
+    ) -> dict[str, Any]:
+        """Runs tests/live/peer.py inside, `arguments[0]` its action, and returns what it tells.
+
+        while_paused: called when the peer's reader has stopped, which goes on when this returns.
+        """
         action, *rest = map(str, arguments)
         command = [sys.executable, str(PEER), action, self.address, *rest]
-        result = self.lab.run(command, capture_output=True, text=True, timeout=seconds)
-        assert result.returncode == 0, result.stderr
-        told: dict[str, Any] = json.loads(result.stdout)
+        with self.lab.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                if while_paused is not None:
+                    line = process.stdout.readline()
+                    assert line == "paused\n", line
+                    while_paused()
+                output, _ = process.communicate("\n", timeout=seconds)
+            finally:
+                process.kill()
+        assert process.returncode == 0
+        told: dict[str, Any] = json.loads(output)
         return told
+
+    def run(self, *command: str, seconds: float = SECONDS, **options: Any) -> "subprocess.CompletedProcess[Any]":
+        """Runs a program inside to its end and returns what came of it; its output is text unless said otherwise."""
+        options = {"capture_output": True, "text": True, "timeout": seconds, **options}
+        return self.lab.run(list(command), **options)
+
+    def kernel_counters(self) -> dict[str, int]:
+        """The kernel's own counters inside (nstat), all of them, since the namespace was made."""
+        told = self.run("nstat", "--json", "--ignore", "--zeros", "--noupdate")
+        assert told.returncode == 0, told.stderr
+        counters: dict[str, int] = json.loads(told.stdout)["kernel"]
+        return counters
 
     def usage(self) -> dict[str, int]:
         """What the engine holds now."""
@@ -76,13 +102,15 @@ def live_host(
     inbound: Impairment | None = None,
     outbound: Impairment | None = None,
     offloads: bool = True,
+    rootless: bool | None = None,
     **config: Any,
 ) -> Iterator[LiveHost]:
     """Gives a started host in a lab of its own; stops it and removes the lab.
 
-    config: fields of StackConfig. inbound, outbound: faults of the link, as seen from the stack.
+    config: fields of StackConfig. inbound, outbound: faults of the link, as seen from the stack. offloads: whether the
+    device has a virtio header and all that comes with it.
     """
-    with Lab(mtu=mtu) as lab:
+    with Lab(mtu=mtu, vnet=offloads, rootless=rootless) as lab:
         settings = StackConfig(address=str(lab.stack_address), prefix=lab.prefix, mtu=mtu, offloads=offloads, **config)
         with Stack(settings, tap=lab.tap, inbound=inbound, outbound=outbound) as stack:
             yield LiveHost(lab, stack)
