@@ -50,6 +50,7 @@ class FileTree:
         self.root = Path(os.path.realpath(root))
         if not self.root.is_dir():
             raise NotADirectoryError(f"{root}: not a directory")
+        mimetypes.init()  # reads files: not the first request's time
 
     def look_up(self, url_path: str) -> OpenFile | Listing | Elsewhere:
         """Returns what `url_path` (percent-encoded, without query) names.
