@@ -7,8 +7,29 @@ from dataclasses import dataclass
 from netcore.endpoint import Endpoint
 from netcore.wire import decode
 from tests.hostile.cast import (
-    ACK, ARP_TYPE, BROADCAST_MAC, FIN, FRIEND, FRIEND_MAC, GATEWAY, ICMP, IPV4_TYPE, PRIVATE_PORT, PSH, PUBLIC_PORTS,
-    RST, STRANGER_MAC, STRANGERS, SYN, TCP, UDP, URG, VICTIM, VICTIM_MAC, Link, octets,
+    ACK,
+    ARP_TYPE,
+    BROADCAST_MAC,
+    FIN,
+    FRIEND,
+    FRIEND_MAC,
+    GATEWAY,
+    ICMP,
+    IPV4_TYPE,
+    PRIVATE_PORT,
+    PSH,
+    PUBLIC_PORTS,
+    RST,
+    STRANGER_MAC,
+    STRANGERS,
+    SYN,
+    TCP,
+    UDP,
+    URG,
+    VICTIM,
+    VICTIM_MAC,
+    Link,
+    octets,
 )  # fmt: skip
 from tests.hostile.mutations import mutate, splice
 
@@ -156,11 +177,11 @@ class Attacker:
         """Text of a segment."""
         return b"\xa5" * self.source.choice((0, 0, 1, 2, 100, 536, 1448, self.mtu - 60))
 
-    def blind_segment(self) -> bytes:
+    def blind_segment(self, fault: int | None = None) -> bytes:
         """A segment of a live connection that is wrong in one way at least, and right in all others.
 
         The attacker even knows the sequence numbers, and puts one thing wrong that RFC 9293, 5961 and 7323 say is
-        enough for the segment to change nothing.
+        enough for the segment to change nothing; `fault` (0 to 8) chooses which.
         """
         live = [endpoint for endpoint in self.live if not endpoint.closed]
         if not live:
@@ -175,7 +196,8 @@ class Attacker:
         now = self.source.getrandbits(32)
         options = decode.build_options(timestamps=(now, 0)) if info["timestamps"] else b""
         good_sum = True
-        fault = self.source.randrange(9)
+        if fault is None:
+            fault = self.source.randrange(9)
         if fault == 0:
             good_sum = False
         elif fault == 1:
@@ -232,9 +254,9 @@ class Attacker:
         port = self.source.choice(PUBLIC_PORTS)
         flags = self.source.choice((SYN, SYN, SYN, SYN, SYN | FIN, SYN | RST, SYN | URG | PSH))
         stamp = (self.source.getrandbits(32), 0) if self.source.random() < 0.5 else None
+        seq = self.source.choice((0, WORD - 1, self.source.getrandbits(32)))
         return self.segment(
-            remote, self.source.randrange(1024, 1100), port, self.source.choice((0, WORD - 1, self.source.getrandbits(32))),
-            self.source.choice((0, 1)), flags, self.source.choice((0, 1, 65535)), self.text(), self.options(stamp),
+            remote, self.source.randrange(1024, 1100), port, seq, self.source.choice((0, 1)), flags, self.source.choice((0, 1, 65535)), self.text(), self.options(stamp),
         )  # fmt: skip
 
     def stray_segment(self) -> bytes:
@@ -256,9 +278,13 @@ class Attacker:
         protocol = self.source.choice((TCP, ICMP, UDP, 0, 2, 47, 132, 255))
         packet = bytearray(
             decode.build_ipv4(
-                source, destination, protocol, octets(self.source, 1480), ttl=self.source.choice((0, 1, 255)),
+                source,
+                destination,
+                protocol,
+                octets(self.source, 1480),
+                ttl=self.source.choice((0, 1, 255)),
                 fragment=self.source.choice((0, 0, 0x2000, 0x2001, 0x1FFF, 0x4000, 0x8000, 0xFFFF)),
-            )  # fmt: skip
+            )
         )
         pick = self.source.random()
         if pick < 0.2:

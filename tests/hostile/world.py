@@ -11,8 +11,19 @@ from netcore.listener import Listener
 from netcore.wire import decode
 from tests.hostile.attacker import Attacker
 from tests.hostile.cast import (
-    ARP_TYPE, FRIEND, FRIEND_MAC, GATEWAY, IPV4_TYPE, PRIVATE_PORT, PUBLIC_PORTS, STRANGER_MAC, STRANGERS, TCP, VICTIM,
-    VICTIM_MAC, Link,
+    ARP_TYPE,
+    FRIEND,
+    FRIEND_MAC,
+    GATEWAY,
+    IPV4_TYPE,
+    PRIVATE_PORT,
+    PUBLIC_PORTS,
+    STRANGER_MAC,
+    STRANGERS,
+    TCP,
+    VICTIM,
+    VICTIM_MAC,
+    Link,
 )  # fmt: skip
 from tests.hostile.streams import Disturbed, LiveConnection
 
