@@ -6,8 +6,11 @@ from netcore.tcp.tcb cimport tcb_t
 
 
 cdef inline uint32_t free_receive_space(const tcb_t* tcb) noexcept nogil:
+    """What the buffer still takes, as far as the window field can say it."""
     cdef uint64_t held = tcb.receive_queue.length
-    return tcb.receive_limit - <uint32_t> held if held < tcb.receive_limit else 0
+    cdef uint32_t free = tcb.receive_limit - <uint32_t> held if held < tcb.receive_limit else 0
+    cdef uint32_t sayable = <uint32_t> 65535 << tcb.rcv_wind_shift
+    return free if free < sayable else sayable
 
 
 cdef inline uint32_t next_right_edge(const tcb_t* tcb) noexcept nogil:
