@@ -256,7 +256,8 @@ class Attacker:
         stamp = (self.source.getrandbits(32), 0) if self.source.random() < 0.5 else None
         seq = self.source.choice((0, WORD - 1, self.source.getrandbits(32)))
         return self.segment(
-            remote, self.source.randrange(1024, 1100), port, seq, self.source.choice((0, 1)), flags, self.source.choice((0, 1, 65535)), self.text(), self.options(stamp),
+            remote, self.source.randrange(1024, 1100), port, seq, self.source.choice((0, 1)), flags,
+            self.source.choice((0, 1, 65535)), self.text(), self.options(stamp),
         )  # fmt: skip
 
     def stray_segment(self) -> bytes:

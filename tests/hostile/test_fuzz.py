@@ -12,7 +12,7 @@ from tests.hostile import campaign, leaks
 from tests.hostile.world import SETTINGS, Setting, World
 
 ROOT = Path(__file__).resolve().parents[2]
-FRAMES = 8_000
+FRAMES = 25_000
 
 
 @pytest.mark.requirement("LIM-4", "SEG-4", "SEG-5", "SEG-6", "SEG-7", "SEG-13", "TCPX-1")
