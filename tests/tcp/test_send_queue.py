@@ -1,0 +1,123 @@
+"""The send queue holds the only copy of what is not acknowledged."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from netcore import endpoint as core
+
+from tests.tcp.scripted_peer import Host, Peer
+from tests.tcp.segments import wanted
+
+pytestmark = pytest.mark.requirement("SND-9")
+
+LARGE = 68 * 1024 - 48
+
+
+def test_bytes_in_flight_are_held_once(host):
+    peer = Peer(host)
+    endpoint = peer.open_passively()
+    endpoint.send(b"x" * 500_000)
+    peer.take()
+    assert endpoint.buffered_bytes == 500_000
+    # one copy: chunks of the queue, and no second set for what was sent
+    assert host.engine.usage()["chunks"] <= 500_000 + 2 * LARGE
+
+
+def test_memory_goes_with_the_acks(host):
+    peer = Peer(host)
+    endpoint = peer.open_passively()
+    endpoint.send(b"x" * 300_000)
+    held = [host.engine.usage()["chunks"]]
+    while endpoint.buffered_bytes:
+        peer.take()
+        peer.send("A")
+        host.engine.frames_to_send()
+        peer.ack = endpoint.info()["snd_nxt"] - endpoint.info()["iss"]
+        held.append(host.engine.usage()["chunks"])
+    assert held[-1] == 0
+    assert held == sorted(held, reverse=True)
+
+
+def test_what_is_sent_again_is_the_same(host):
+    peer = Peer(host)
+    endpoint = peer.open_passively()
+    text = bytes(range(200))
+    endpoint.send(text)
+    (first,) = peer.take()
+    host.advance(host.until_deadline())
+    (again,) = peer.take()
+    assert (again.seq, again.text) == (first.seq, first.text) == (1, text)
+
+
+def test_buffer_given_to_send_may_be_changed_afterwards(host):
+    peer = Peer(host)
+    endpoint = peer.open_passively()
+    buffer = bytearray(b"a" * 20_000)
+    endpoint.send(buffer)
+    buffer[:] = b"b" * 20_000
+    seen = b""
+    while endpoint.buffered_bytes:
+        seen += b"".join(segment.text for segment in peer.take())
+        peer.send("A")
+    assert seen == b"a" * 20_000
+
+
+def test_part_of_a_segment_that_was_acknowledged_is_not_sent_again(host):
+    peer = Peer(host)
+    endpoint = peer.open_passively()
+    endpoint.send(bytes(range(100)))
+    peer.take()
+    peer.send("A", ack=41)
+    host.advance(host.until_deadline())
+    peer.expect(wanted("PA", seq=41, text=bytes(range(40, 100))))
+
+
+def test_full_send_buffer_refuses_and_an_ack_makes_room(make_host):
+    host = make_host(send_buffer=10_000)
+    peer = Peer(host)
+    endpoint = peer.open_passively()
+    assert endpoint.send(b"x" * 10_000) == 10_000
+    assert endpoint.send(b"y") == core.WOULD_BLOCK
+    assert not endpoint.readiness & core.WRITABLE
+    peer.take()
+    peer.send("A", ack=2)
+    assert endpoint.readiness & core.WRITABLE
+    assert endpoint.send(b"y") == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    writes=st.lists(st.integers(1, 9000), min_size=1, max_size=30),
+    acks=st.lists(st.integers(1, 6000), min_size=1, max_size=30),
+    mtu=st.sampled_from([576, 1500, 9000]),
+)
+def test_any_mixture_of_writes_and_partial_acks_sends_the_stream(writes, acks, mtu):
+    host = Host(mtu=mtu)
+    peer = Peer(host, mss=mtu - 40)
+    endpoint = peer.open_passively()
+    stream = b""
+    seen = {}
+
+    def note():
+        for segment in peer.take():
+            for at, value in enumerate(segment.text):
+                assert seen.setdefault(segment.seq - 1 + at, value) == value
+
+    position = 1
+    for number, size in enumerate(writes):
+        text = bytes((number + at) & 0xFF for at in range(size))
+        assert endpoint.send(text) == size
+        stream += text
+        note()
+        position = min(position + acks[number % len(acks)], peer.ack)
+        peer.send("A", ack=position)
+        note()
+    for _ in range(2000):
+        if not endpoint.buffered_bytes:
+            break
+        peer.send("A")
+        note()
+        if peer.ack == 1 + len(seen) and endpoint.buffered_bytes and not host.waiting:
+            peer.send("A")
+    assert bytes(seen[at] for at in range(len(stream))) == stream
+    host.finish()
