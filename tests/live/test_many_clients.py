@@ -54,7 +54,6 @@ def file_server(host: LiveHost, root: Path) -> Iterator[None]:
         yield
 
 
-@pytest.mark.requirement("LISTEN-48")
 def test_parallel_fetches_of_different_files_get_each_its_own(tmp_path: Path, programs: Callable[..., None]) -> None:
     programs(curl="curl")
     served, fetched = tmp_path / "served", tmp_path / "fetched"
