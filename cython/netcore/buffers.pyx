@@ -29,6 +29,8 @@ cdef class BufferSet:
             if self.many == NULL or self.pieces == NULL:
                 raise MemoryError
         for item in data:
+            if self.count == size:
+                raise ValueError(f"the sequence of buffers says it has {size}, but has more")
             self.add(item, flags)
         return 0
 

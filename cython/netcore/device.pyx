@@ -95,7 +95,8 @@ cdef int device_read(host_t* host, int most, int64_t now) noexcept nogil:
             chunk_give(&host.transport.pool, chunk)
             if size < 0 and errno == EINTR:
                 continue
-            if size < 0 and errno != EAGAIN:
+            # a device never gives a frame of nothing: it is the end of a socket whose other end was closed
+            if size == 0 or errno != EAGAIN:
                 return -1
             break
         host.device.reads += 1
@@ -134,7 +135,8 @@ cdef void emit(host_t* host, iovec* pieces, int count, uint32_t length, const vn
             host.device.write_errors += 1
             host.transport.counters.OutDiscards += 1
         return
-    chunk = chunk_take(&host.transport.pool, length + skip)
+    # a live host without a device has nobody who would fetch the frame
+    chunk = NULL if host.live else chunk_take(&host.transport.pool, length + skip)
     if chunk == NULL:
         host.transport.counters.OutDiscards += 1
         return

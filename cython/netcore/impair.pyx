@@ -75,6 +75,8 @@ cdef bint cut_superframe(impair_t* impair, chunk_t* whole, const vnet_header_t* 
     if headers < link + IPV4_HEADER_LENGTH + TCP_HEADER_LENGTH or headers > link + header.total_length:
         return False
     text = link + header.total_length - headers
+    if text == 0:
+        return False
     at = 0
     while at < text:
         size = text - at if text - at < vnet.gso_size else vnet.gso_size
@@ -112,15 +114,16 @@ cdef void pass_frame(impair_t* impair, chunk_t* chunk, int64_t now) noexcept nog
     """Takes the chunk over. Fate is drawn in one fixed order, so that a seed is a run."""
     cdef chunk_t* copy
     cdef uint32_t bit
+    cdef uint32_t link = ETHERNET_HEADER_LENGTH if impair.ethernet else 0
     impair.seen += 1
     if happens(impair, impair.loss):
         impair.lost += 1
         chunk_give(&impair.pool, chunk)
         return
-    if happens(impair, impair.corrupt) and chunk.end > ETHERNET_HEADER_LENGTH:
+    if happens(impair, impair.corrupt) and chunk.end > link:
         # behind the link header: a real link's own checksum would have dropped the frame else
-        bit = random_below(&impair.random, (chunk.end - ETHERNET_HEADER_LENGTH) * 8)
-        chunk.data[ETHERNET_HEADER_LENGTH + (bit >> 3)] ^= <uint8_t> (1 << (bit & 7))
+        bit = random_below(&impair.random, (chunk.end - link) * 8)
+        chunk.data[link + (bit >> 3)] ^= <uint8_t> (1 << (bit & 7))
         impair.corrupted += 1
     if happens(impair, impair.duplicate):
         copy = chunk_take(&impair.pool, chunk.end)

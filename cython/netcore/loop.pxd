@@ -9,7 +9,9 @@ cdef class Loop:
     cdef Impairment inbound
     cdef Impairment outbound
     cdef int stopping
+    # rests that ended, and whether one has since the last step
     cdef uint64_t wakeups
+    cdef bint rested
     cdef uint64_t batches
     cdef bint device_lost
     # until when the next rest may last (ns)

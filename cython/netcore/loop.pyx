@@ -21,6 +21,7 @@ cdef enum:
     LONGEST_SLEEP = 10000000
 
 
+@cython.no_gc_clear
 @cython.final
 cdef class Loop:
     """Drives an engine on a device descriptor."""
@@ -32,18 +33,20 @@ cdef class Loop:
             raise ValueError("this engine has a loop already")
         if descriptor < -1:
             raise ValueError(f"descriptor is {descriptor}, but must be an open device or -1")
+        if inbound is not None and inbound is outbound:
+            raise ValueError("each direction needs an Impairment of its own")
         self.engine = engine
         self.inbound = inbound
         self.outbound = outbound
+        host.wake_descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+        if host.wake_descriptor < 0:
+            raise OSError("no event descriptor for the loop: raise the limit of open files")
         if inbound is not None:
             inbound.impair.ethernet = host.interface.ethernet
             host.device.inbound = inbound.impair
         if outbound is not None:
             outbound.impair.ethernet = host.interface.ethernet
             host.device.outbound = outbound.impair
-        host.wake_descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
-        if host.wake_descriptor < 0:
-            raise OSError("no event descriptor for the loop: raise the limit of open files")
         host.device.descriptor = descriptor
         host.live = True
 
@@ -52,6 +55,9 @@ cdef class Loop:
         if self.engine is None or self.engine.host == NULL:
             return
         host = self.engine.host
+        # calls of other threads may be on their way through the device
+        with nogil:
+            enter(host)
         host.device.inbound = NULL
         host.device.outbound = NULL
         # frames of calls that come later go nowhere
@@ -60,6 +66,7 @@ cdef class Loop:
             close(host.wake_descriptor)
             host.wake_descriptor = -1
         host.sleeping_until = 0
+        unlock(host)
 
     def run(self) -> None:
         """Runs without the GIL until `stop`; OSError when the device is gone."""
@@ -77,10 +84,14 @@ cdef class Loop:
     def counters(self) -> dict[str, int]:
         """What the drive did."""
         cdef host_t* host = self.engine.host
-        return {
+        with nogil:
+            enter(host)
+        found = {
             "wakeups": self.wakeups, "batches": self.batches, "reads": host.device.reads,
             "writes": host.device.writes, "write_errors": host.device.write_errors, "device_lost": self.device_lost,
         }
+        unlock(host)
+        return found
 
     cdef void drive(self) noexcept nogil:
         while not load_acquire(&self.stopping) and not self.device_lost:
@@ -93,6 +104,8 @@ cdef class Loop:
         cdef int64_t now, due
         cdef int count = 0
         enter(host)
+        self.wakeups += self.rested
+        self.rested = False
         host.sleeping_until = 0
         # taken once a batch, at the descriptor: the time of arrival is what RTT samples need
         now = monotonic_clock()
@@ -140,6 +153,6 @@ cdef class Loop:
             timeout.tv_sec = left // 1_000_000_000
             timeout.tv_nsec = left % 1_000_000_000
             poll_until(entries, count, &timeout)
-        self.wakeups += 1
+        self.rested = True
         if entries[0].revents & POLLIN:
             read(host.wake_descriptor, &value, 8)

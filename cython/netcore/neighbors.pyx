@@ -147,7 +147,9 @@ cdef void wait_for_neighbor(neighbors_t* neighbors, const address_t* address, co
     if neighbor != NULL:
         if neighbor.waiting and neighbor.waiting >= neighbors.transport.tunables.neighbor_queue:
             drop_oldest_waiting(neighbor)
-        waiting = <waiting_t*> slab_take(&neighbors.waiting_slab)
+        # LIM-2: as many queues as there are neighbors would hold more than the limit
+        if neighbors.transport.pool.in_use <= neighbors.transport.tunables.memory_limit:
+            waiting = <waiting_t*> slab_take(&neighbors.waiting_slab)
     if waiting == NULL:
         neighbors.transport.counters.NeighborQueueDrops += 1
         chunk_give(&neighbors.transport.pool, packet.chunk)
@@ -202,7 +204,7 @@ cdef void arp_arrives(neighbors_t* neighbors, const uint8_t* octets, uint32_t le
         neighbors.transport.counters.ArpInReplies += 1
     else:
         return
-    if is_group_mac(arp.sender_mac) or arp.sender_mac == 0:
+    if is_group_mac(arp.sender_mac) or arp.sender_mac == 0 or arp.sender_mac == neighbors.interface.mac:
         return
     sender = address_of_ipv4(arp.sender_address)
     for_us = arp.target_address == ipv4_of_address(&neighbors.interface.address)
