@@ -37,21 +37,23 @@ cdef void on_ack(tcb_t* tcb, uint32_t acked, int64_t now) noexcept nogil:
         tcb.cwnd += tcb.eff_mss
 
 
-cdef uint32_t half_flight(const tcb_t* tcb) noexcept nogil:
+cdef uint32_t half_of(const tcb_t* tcb, uint32_t flight) noexcept nogil:
     """RFC 5681 equation 4."""
-    cdef uint32_t half = flight_size(tcb) // 2
+    cdef uint32_t half = flight // 2
     return half if half > 2 * <uint32_t> tcb.eff_mss else 2 * <uint32_t> tcb.eff_mss
 
 
 cdef void on_loss(tcb_t* tcb, int64_t now) noexcept nogil:
-    tcb.ssthresh = half_flight(tcb)
+    cdef uint32_t flight = flight_size(tcb)
+    # RFC 5681 3.2 (2): what limited transmit sent beyond cwnd is not counted
+    tcb.ssthresh = half_of(tcb, flight if flight < tcb.cwnd else tcb.cwnd)
     tcb.cwnd_acked = 0
 
 
 cdef void on_timeout(tcb_t* tcb, int64_t now) noexcept nogil:
     # RFC 5681 3.1: ssthresh stands still while the same segment is sent again and again
     if tcb.retries == 0:
-        tcb.ssthresh = half_flight(tcb)
+        tcb.ssthresh = half_of(tcb, flight_size(tcb))
     tcb.cwnd = tcb.eff_mss
     tcb.cwnd_acked = 0
 
