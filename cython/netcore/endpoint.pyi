@@ -59,6 +59,9 @@ class Endpoint:
     @property
     def closed(self) -> bool: ...
     @property
+    def approved(self) -> bool:
+        """Its request was accepted before the handshake: no condition function is asked again (ACPT-32)."""
+    @property
     def state(self) -> int:
         """State number: CLOSED 0, LISTEN 1, SYN_SENT 2, SYN_RECEIVED 3 ... as IOCTL-18."""
     @property

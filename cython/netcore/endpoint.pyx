@@ -197,6 +197,16 @@ cdef class Endpoint:
         return self.tcb == NULL
 
     @property
+    def approved(self) -> bool:
+        cdef bint on = False
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL:
+                on = self.tcb.approved
+            unlock(self.owner.host)
+        return on
+
+    @property
     def state(self) -> int:
         cdef int state = CLOSED
         with nogil:

@@ -72,7 +72,9 @@ class Engine:
         local_port must have been reserved or chosen; remote is (packed address, port in host order).
         Returns a negative status: IN_USE (four-tuple taken), UNREACHABLE (no route), NO_BUFFERS.
         """
-    def listen(self, address: bytes | None, port: int, backlog: int, *, rank: int = 0) -> Listener | int:
+    def listen(
+        self, address: bytes | None, port: int, backlog: int, *, rank: int = 0, conditional: bool = False
+    ) -> Listener | int:
         """Makes a listener; address None: the wildcard. rank orders those of one address, lowest first (BIND-25)."""
     def choose_port(self, low: int, high: int, taken: Sequence[int] | set[int] = ...) -> int:
         """A port of low..high (RFC 6056 algorithm 3's random start) that is not in `taken`; 0 when none is free."""

@@ -17,7 +17,7 @@ from netcore.storage.deadlines cimport NEVER
 from netcore.storage.frames cimport frame_queue_take
 from netcore.storage.links cimport link_t, list_remove
 from netcore.storage.table cimport table_chain, table_node_t
-from netcore.tcp.backlog cimport open_listener, set_backlog
+from netcore.tcp.backlog cimport empty_listener, open_listener
 from netcore.tcp.calls cimport open_active
 from netcore.tcp.counters cimport counters_t
 from netcore.tcp.lifecycle cimport abort_connection
@@ -285,16 +285,20 @@ cdef class Engine(HostHandle):
             leave(self.host)
         return wrap_connection(self, tcb) if tcb != NULL else status
 
-    def listen(self, address: bytes | None, port: int, backlog: int, *, rank: int = 0) -> Listener | int:
+    def listen(self, address: bytes | None, port: int, backlog: int, *, rank: int = 0,
+               conditional: bool = False) -> Listener | int:
         """Makes a listener; address None: the wildcard."""
         cdef address_t local = address_of_ipv4(0) if address is None else packed_argument("address", address)
         cdef uint16_t number = port_argument("port", port)
         cdef uint32_t most = backlog
         cdef uint32_t order = rank
+        cdef bint wait = conditional
         cdef listener_t* listener
         with nogil:
             enter(self.host)
             listener = open_listener(&self.host.transport, &local, number, most, order)
+            if listener != NULL:
+                listener.conditional = wait
             leave(self.host)
         return wrap_listener(self, listener) if listener != NULL else STATUS_NO_BUFFERS
 
@@ -464,7 +468,7 @@ cdef int abort_everything(host_t* host) noexcept nogil:
         while node != NULL:
             following = node.next
             # a handle still points at it, so it is emptied and admits nobody, and the handle frees it
-            set_backlog(<listener_t*> node, 0)
+            empty_listener(<listener_t*> node)
             count += 1
             node = following
     for i in range(host.transport.connections.mask + 1):

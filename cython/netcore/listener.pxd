@@ -11,4 +11,3 @@ cdef class Listener:
 
 # A handle for a listener that is held already; with the GIL.
 cdef Listener wrap_listener(HostHandle owner, listener_t* listener)
-cdef int listener_readiness(const listener_t* listener) noexcept nogil

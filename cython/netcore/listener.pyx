@@ -2,18 +2,17 @@
 
 cimport cython
 from libc.stdint cimport uint32_t
-from netcore.drive cimport HostHandle, enter, leave, unlock
+from netcore.drive cimport HostHandle, enter, host_time, leave, unlock
 from netcore.endpoint cimport Endpoint, pack_address, push_released, wrap_connection
-from netcore.tcp.backlog cimport accept_oldest, close_listener, occupancy, set_backlog
+from netcore.tcp.backlog cimport (
+    accept_candidate, accept_oldest, close_listener, defer_candidate, listener_readiness, occupancy, reject_candidate,
+    select_candidate, set_backlog,
+)
 from netcore.tcp.lifecycle cimport let_go
 from netcore.tcp.tcb cimport (
-    CLOSED, READY_ACCEPTABLE, READY_GONE, STATUS_HANDLE_CLOSED, STATUS_OK, STATUS_RESET, STATUS_WOULD_BLOCK,
+    CLOSED, READY_GONE, STATUS_ABORTED, STATUS_HANDLE_CLOSED, STATUS_OK, STATUS_RESET, STATUS_WOULD_BLOCK, Status,
     listener_t, tcb_t,
 )
-
-
-cdef int listener_readiness(const listener_t* listener) noexcept nogil:
-    return READY_ACCEPTABLE if listener.finished.count else 0
 
 
 cdef Listener wrap_listener(HostHandle owner, listener_t* listener):
@@ -51,6 +50,90 @@ cdef class Listener:
                 status = STATUS_RESET
             leave(self.owner.host)
         return wrap_connection(self.owner, tcb) if tcb != NULL else status
+
+    def select(self) -> Endpoint | int:
+        """The oldest candidate that no other thread has selected, left in its place."""
+        cdef tcb_t* tcb = NULL
+        cdef int status = STATUS_WOULD_BLOCK
+        with nogil:
+            enter(self.owner.host)
+            if self.listener == NULL:
+                status = STATUS_HANDLE_CLOSED
+            else:
+                tcb = select_candidate(self.listener)
+            unlock(self.owner.host)
+        return wrap_connection(self.owner, tcb) if tcb != NULL else status
+
+    def decide(self, Endpoint candidate not None, int decision, bint keep=True) -> int:
+        """What becomes of a selected candidate: CF_ACCEPT 0, CF_REJECT 1, CF_DEFER 2."""
+        cdef tcb_t* tcb
+        cdef Status status = STATUS_ABORTED
+        cdef bint kept = False
+        if not 0 <= decision <= 2:
+            raise ValueError(f"decision is {decision}, but must be 0 (accept), 1 (reject) or 2 (defer)")
+        with nogil:
+            enter(self.owner.host)
+            tcb = candidate.tcb
+            if tcb != NULL:
+                if decision == 0:
+                    status = accept_candidate(tcb, keep, host_time(self.owner.host))
+                    kept = status == STATUS_OK or (status == STATUS_WOULD_BLOCK and keep)
+                elif decision == 1:
+                    status = reject_candidate(tcb)
+                else:
+                    status = defer_candidate(tcb)
+                if not kept:
+                    candidate.tcb = NULL
+            leave(self.owner.host)
+        return status
+
+    @property
+    def conditional(self) -> bool:
+        cdef bint on = False
+        with nogil:
+            enter(self.owner.host)
+            if self.listener != NULL:
+                on = self.listener.conditional
+            unlock(self.owner.host)
+        return on
+
+    @conditional.setter
+    def conditional(self, on: bool) -> None:
+        cdef bint value = on
+        with nogil:
+            enter(self.owner.host)
+            if self.listener != NULL:
+                self.listener.conditional = value
+            unlock(self.owner.host)
+
+    @property
+    def paused(self) -> bool:
+        cdef bint on = False
+        with nogil:
+            enter(self.owner.host)
+            if self.listener != NULL:
+                on = self.listener.paused
+            unlock(self.owner.host)
+        return on
+
+    @paused.setter
+    def paused(self, on: bool) -> None:
+        cdef bint value = on
+        with nogil:
+            enter(self.owner.host)
+            if self.listener != NULL:
+                self.listener.paused = value
+            unlock(self.owner.host)
+
+    @property
+    def under_attack(self) -> bool:
+        cdef bint on = False
+        with nogil:
+            enter(self.owner.host)
+            if self.listener != NULL:
+                on = self.listener.flood.on
+            unlock(self.owner.host)
+        return on
 
     def set_backlog(self, backlog: int) -> None:
         """New capacity; the excess is reset (LISTEN-57, 58)."""

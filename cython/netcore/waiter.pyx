@@ -5,12 +5,13 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint64_t
 from netcore.drive cimport HostHandle, enter, unlock
 from netcore.endpoint cimport Endpoint
-from netcore.listener cimport Listener, listener_readiness
+from netcore.listener cimport Listener
 from netcore.posix cimport (
     EFD_CLOEXEC, EFD_NONBLOCK, POLLIN, calloc, close, eventfd, free, monotonic_clock, poll_until, pollfd, read,
     timespec, write,
 )
 from netcore.storage.links cimport list_append, list_remove
+from netcore.tcp.backlog cimport listener_readiness
 from netcore.tcp.calls cimport connection_readiness
 from netcore.tcp.tcb cimport ENDPOINT_CONNECTION, ENDPOINT_LISTENER, endpoint_t, listener_t, tcb_t
 

@@ -49,9 +49,10 @@ INNER_LEVELS: dict[str, list[str]] = {
     "tcp": [
         "seqnum isn rtt tunables counters",
         "tcb",
-        "options window table reassembly scoreboard congestion pacing",
+        "options window half_open table reassembly scoreboard congestion pacing",
         "lifecycle",
-        "recovery backlog fastopen signature",
+        "recovery cookies fastopen signature",
+        "backlog",
         "acks",
         "output timers calls",
         "input",

@@ -39,6 +39,12 @@ cdef struct counters_t:
     # TcpExt
     uint64_t ListenOverflows
     uint64_t EmbryonicRsts
+    uint64_t SyncookiesSent
+    uint64_t SyncookiesRecv
+    uint64_t SyncookiesFailed
+    # listeners that entered the mode of LISTEN-74, and left it
+    uint64_t SynFloodsBegun
+    uint64_t SynFloodsEnded
     uint64_t TW
     uint64_t TWRecycled
     uint64_t DelayedACKs

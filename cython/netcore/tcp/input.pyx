@@ -9,7 +9,7 @@ from netcore.storage.byte_queue cimport queue_append, queue_append_chunk
 from netcore.storage.deadlines cimport NEVER, arm
 from netcore.storage.frames cimport frame_t
 from netcore.tcp.acks cimport challenge, is_ack_acceptable, is_fin_acked, take_ack, take_ack_of_syn
-from netcore.tcp.backlog cimport handshake_done, listen_arrives
+from netcore.tcp.backlog cimport handshake_done, listen_arrives, request_arrives
 from netcore.tcp.congestion.newreno cimport newreno
 from netcore.tcp.lifecycle cimport (
     abort_connection, answer_for_time_wait, end_time_wait, enter_time_wait, finish, reset_stray,
@@ -19,7 +19,7 @@ from netcore.tcp.reassembly cimport deliver_contiguous, early_fin_due, keep_earl
 from netcore.tcp.seqnum cimport in_window, seq_gt, seq_leq, seq_lt
 from netcore.tcp.table cimport find_entry, find_listener
 from netcore.tcp.tcb cimport (
-    CLOSE_WAIT, CLOSING, DEADLINE_TIME_WAIT, ENTRY_TIME_WAIT, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK,
+    CLOSE_WAIT, CLOSING, DEADLINE_TIME_WAIT, ENTRY_TIME_WAIT, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK, LISTEN,
     READY_CONNECTED, READY_PEER_CLOSED, READY_READABLE, READY_WRITABLE, STATUS_ABORTED, STATUS_OK, STATUS_REFUSED,
     STATUS_RESET, SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_RETRANSMIT, change_state, entry_t,
     listener_t, notify, receive_window, schedule, tcb_t, timewait_t, transport_t, want_ack, want_output,
@@ -44,16 +44,23 @@ cdef void segment_arrives(transport_t* transport, segment_t* seg, frame_t* frame
         used = (<timewait_t*> entry).snd_nxt
         if time_wait_arrives(<timewait_t*> entry, seg, now):
             listen_arrives(find_listener(transport, &seg.destination, seg.destination_port), seg, now)
-            start_beyond(find_entry(transport, &seg.destination, seg.destination_port, &seg.source, seg.source_port), used)
+            entry = find_entry(transport, &seg.destination, seg.destination_port, &seg.source, seg.source_port)
+            start_beyond(entry, used)
         return
     if entry == NULL:
         listener = find_listener(transport, &seg.destination, seg.destination_port)
         if listener != NULL:
-            listen_arrives(listener, seg, now)
+            tcb = listen_arrives(listener, seg, now)
         else:
+            tcb = NULL
             reset_stray(transport, seg)
+        if tcb == NULL:
+            return
+    else:
+        tcb = <tcb_t*> entry
+    if tcb.state == LISTEN:
+        request_arrives(tcb, seg, now)
         return
-    tcb = <tcb_t*> entry
     if tcb.state == SYN_SENT:
         syn_sent_arrives(tcb, seg, frame, now)
         return

@@ -6,6 +6,7 @@ from netcore.storage.byte_queue cimport queue_clear
 from netcore.storage.deadlines cimport NEVER, arm, deadlines_release, deadlines_reserve, disarm
 from netcore.storage.links cimport link_t, list_append, list_first, list_remove
 from netcore.storage.slab cimport slab_give, slab_take
+from netcore.tcp.half_open cimport leave_half_open
 from netcore.tcp.isn cimport initial_sequence, timestamp_offset
 from netcore.tcp.reassembly cimport drop_out_of_order
 from netcore.tcp.seqnum cimport seq_min
@@ -13,8 +14,8 @@ from netcore.tcp.table cimport insert_entry, remove_entry
 from netcore.tcp.tcb cimport (
     CLOSED, CONTROL_CAPACITY, DEADLINE_TIME_WAIT, ENDPOINT_CONNECTION, ENTRY_CONNECTION, ENTRY_TIME_WAIT, LISTEN,
     READY_FAILED, READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_OK, STATUS_RESET, SYN_RECEIVED,
-    SYN_SENT, TIME_WAIT, State, Status, change_state, endpoint_t, is_synchronized, notify, receive_window, segment_out_t,
-    tcb_t, timewait_t, transport_t, watch_t,
+    SYN_SENT, TIME_WAIT, State, Status, change_state, endpoint_t, is_synchronized, notify, receive_window,
+    segment_out_t, tcb_t, timewait_t, transport_t, watch_t,
 )
 from netcore.wire.address cimport address_t
 from netcore.wire.tcp cimport ACK, RST, put_timestamps, segment_t
@@ -77,13 +78,6 @@ cdef void free_if_unused(tcb_t* tcb) noexcept nogil:
         list_append(&tcb.transport.graveyard, &tcb.output_link, tcb)
 
 
-cdef void leave_half_open(tcb_t* tcb) noexcept nogil:
-    """A half-open connection that ends leaves its listener's queue without a trace (LISTEN-53)."""
-    if tcb.queue_link.where != NULL and tcb.listener != NULL and tcb.queue_link.where == &tcb.listener.half_open:
-        list_remove(&tcb.queue_link)
-        tcb.transport.half_open -= 1
-
-
 cdef void finish(tcb_t* tcb, Status status) noexcept nogil:
     cdef State before = tcb.state
     if before == CLOSED and not tcb.in_table:
@@ -97,7 +91,10 @@ cdef void finish(tcb_t* tcb, Status status) noexcept nogil:
     stop_sending(tcb)
     if status == STATUS_RESET or status == STATUS_ABORTED:
         queue_clear(&tcb.receive_queue, &tcb.transport.pool)
+    # a half-open connection that ends leaves its listener's queue without a trace (LISTEN-53), a request too
     leave_half_open(tcb)
+    if tcb.listener != NULL and tcb.queue_link.where == &tcb.listener.requests:
+        list_remove(&tcb.queue_link)
     if tcb.orphan:
         tcb.orphan = False
         tcb.transport.orphans -= 1

@@ -148,6 +148,19 @@ cdef struct congestion_t:
     # sending again after an idle time longer than the RTO
     void (*on_idle)(tcb_t* tcb) noexcept nogil
 
+cdef enum:
+    # the time over which cookies are counted, in parts; one more is being filled
+    FLOOD_PARTS = 5
+
+# LISTEN-74: whether a listener is under attack, and how its cookies fared of late
+cdef struct flood_t:
+    bint on
+    int64_t since
+    int64_t last_cookie
+    int64_t part
+    uint32_t sent[6]
+    uint32_t validated[6]
+
 cdef struct listener_t:
     table_node_t node
     endpoint_t endpoint
@@ -162,6 +175,14 @@ cdef struct listener_t:
     list_t half_open
     # finished and un-accepted ones, in handshake-completion order (LISTEN-54)
     list_t finished
+    # requests whose SYN waits for a decision (ACPT-31), oldest first; not counted (LISTEN-48)
+    list_t requests
+    bint conditional
+    bint paused
+    # the first half-open connection that is not counted in `aged` (older than syn_flood_age) yet
+    link_t* young
+    uint32_t aged
+    flood_t flood
 
 # SEG-11: at most 1/4 of a connection
 cdef struct timewait_t:
@@ -270,6 +291,13 @@ cdef struct tcb_t:
     bint orphan
     bint in_table
     bint passive
+    # when the SYN came, and whether the listener counts it as aged
+    int64_t born
+    bint aged
+    # an accept is deciding on it; it was deferred (ACPT-23); it was accepted before its handshake (ACPT-32)
+    bint selected
+    bint deferred
+    bint approved
     link_t queue_link
     listener_t* listener
 
@@ -318,6 +346,7 @@ cdef struct transport_t:
     hash_key_t isn_key
     hash_key_t timestamp_key
     hash_key_t port_key
+    hash_key_t cookie_key
     random_t random
     # segments without text that belong to no connection: RST, answers of TIME-WAIT
     segment_out_t* control

@@ -5,7 +5,7 @@ from netcore.storage.deadlines cimport NEVER, arm
 from netcore.tcp.lifecycle cimport abort_connection, finish
 from netcore.tcp.recovery cimport retransmission_timeout
 from netcore.tcp.tcb cimport (
-    CLOSED, DEADLINE_CONNECTION, STATUS_REFUSED, STATUS_TIMED_OUT, SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK,
+    CLOSED, DEADLINE_CONNECTION, LISTEN, STATUS_REFUSED, STATUS_TIMED_OUT, SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK,
     TIMER_ORPHAN, TIMER_RETRANSMIT, TIME_WAIT, earliest_due, schedule, tcb_t, want_ack, want_output,
 )
 
@@ -59,7 +59,10 @@ cdef void expire_data(tcb_t* tcb, int64_t now) noexcept nogil:
 
 
 cdef void expire_retransmit(tcb_t* tcb, int64_t now) noexcept nogil:
-    if tcb.state == SYN_SENT or tcb.state == SYN_RECEIVED:
+    if tcb.state == LISTEN:
+        # ACPT-34: nobody has decided on this request
+        finish(tcb, STATUS_TIMED_OUT)
+    elif tcb.state == SYN_SENT or tcb.state == SYN_RECEIVED:
         expire_handshake(tcb, now)
     elif tcb.persisting or tcb.snd_wnd == 0:
         expire_persist(tcb, now)

@@ -37,6 +37,11 @@ cdef struct tunables_t:
     int64_t window_scaling
     # largest text of one frame where the device cuts superframes
     int64_t maximum_superframe
+    # SYN cookies while a listener is under attack (LISTEN-74, 78), and the life of an unanswered request (ACPT-34)
+    int64_t syn_protection
+    int64_t syn_flood_age
+    int64_t syn_flood_calm
+    int64_t conditional_life
     # the network layer
     int64_t ttl
     int64_t icmp_interval
@@ -71,6 +76,10 @@ cdef inline void set_default_tunables(tunables_t* t) noexcept nogil:
     t.timestamps = 1
     t.window_scaling = 1
     t.maximum_superframe = 65160
+    t.syn_protection = 1
+    t.syn_flood_age = 1_000_000_000
+    t.syn_flood_calm = 5_000_000_000
+    t.conditional_life = 30_000_000_000
     t.ttl = 128
     t.icmp_interval = 10_000_000
     t.neighbor_lifetime = 30_000_000_000
