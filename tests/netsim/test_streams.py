@@ -1,0 +1,151 @@
+"""Streams arrive whole over any link, from many seeds."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.netsim.transfers import MILLISECOND, Transfer
+
+LINKS = {
+    "clean": {"delay": 5 * MILLISECOND},
+    "loss": {"delay": 5 * MILLISECOND, "loss": 50_000},
+    "heavy loss": {"delay": 5 * MILLISECOND, "loss": 200_000},
+    "reorder": {"delay": 5 * MILLISECOND, "reorder": 100_000, "reorder_by": 3 * MILLISECOND},
+    "duplicate": {"delay": 5 * MILLISECOND, "duplicate": 200_000},
+    "corrupt": {"delay": 5 * MILLISECOND, "corrupt": 50_000},
+    "jitter": {"delay": 5 * MILLISECOND, "jitter": 4 * MILLISECOND},
+    "rate": {"delay": 5 * MILLISECOND, "rate": 20_000_000, "queue": 30_000},
+    "everything": {
+        "delay": 5 * MILLISECOND, "jitter": MILLISECOND, "loss": 30_000, "duplicate": 30_000, "corrupt": 30_000,
+        "reorder": 50_000, "rate": 50_000_000, "queue": 100_000,
+    },
+}  # fmt: skip
+OFFLOADS = {"vnet_header": True, "offloads": True}
+HOSTS = {
+    "plain": {},
+    "bare": {"timestamps": 0, "window_scaling": 0},
+    "offloads": OFFLOADS,
+    "jumbo": {"mtu": 9000},
+    "tiny": {"mtu": 200, "receive_buffer": 3000},
+    "packets": {"ethernet": False},
+}
+
+
+@pytest.mark.requirement("SND-6", "SND-10")
+@pytest.mark.parametrize("kind", HOSTS)
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_streams_both_ways_arrive_whole(link, kind, seed):
+    size = 15_000 if kind == "tiny" else 60_000
+    Transfer(seed, sizes=(size, size), link=LINKS[link], left=HOSTS[kind], right=HOSTS[kind]).run()
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seed", range(100, 250))
+def test_streams_arrive_whole_from_many_seeds(seed):
+    link = LINKS[list(LINKS)[seed % len(LINKS)]]
+    kinds = list(HOSTS)[:4]
+    left, right = HOSTS[kinds[seed // 9 % 4]], HOSTS[kinds[seed // 36 % 4]]
+    if left.get("mtu") != right.get("mtu"):
+        left = {**left, "mtu": 1500}
+        right = {**right, "mtu": 1500}
+    Transfer(seed, sizes=(seed * 977 % 50_000, seed * 1511 % 50_000), link=link, left=left, right=right).run()
+
+
+@pytest.mark.requirement("SND-5")
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("buffer", [1, 500, 1460, 4000])
+def test_small_receive_buffers_and_losses_do_not_stall(seed, buffer):
+    size = 200 if buffer == 1 else 12_000
+    hosts = {"receive_buffer": buffer, "window_scaling": seed % 2}
+    Transfer(seed, sizes=(size, size // 2), link=LINKS["heavy loss"], left=hosts, right=hosts).run()
+
+
+@pytest.mark.requirement("SND-2", "SND-4")
+@pytest.mark.parametrize("size", [1, 2, 1448, 1449, 2896, 2897, 14_480, 14_481, 65_536, 100_000])
+def test_no_size_waits_for_a_timer_on_a_clean_link(size):
+    # neither Nagle against the delayed ACK nor silly-window avoidance costs more than one delayed ACK
+    transfer = Transfer(7, sizes=(size, 0), link=LINKS["clean"]).run()
+    for side in (transfer.client, transfer.server):
+        counters = side.engine.counters()
+        assert counters["RetransSegs"] == 0
+        assert counters["TCPTimeouts"] == 0
+        assert counters["TCPWinProbe"] == 0
+
+
+@pytest.mark.requirement("SND-10")
+@pytest.mark.parametrize("seed", range(60))
+def test_bytes_sent_before_close_all_arrive(seed):
+    transfer = Transfer(seed, sizes=(0, 0), link=LINKS["everything" if seed % 2 else "heavy loss"])
+    listener = transfer.connect()
+    text = bytes(at * 13 & 0xFF for at in range(seed * 1777 % 90_000))
+    while transfer.client.endpoint.info()["state"] != 4:
+        assert transfer.pair.step()
+    if text:
+        assert transfer.client.endpoint.send(text) == len(text)
+    transfer.client.endpoint.close()
+    transfer.client.endpoint = None
+    accepted = None
+    received = bytearray()
+    buffer = bytearray(5_000)
+    while True:
+        if accepted is None:
+            accepted = listener.accept()
+            accepted = None if isinstance(accepted, int) else accepted
+        count = accepted.receive_into(buffer) if accepted else -1
+        if count == 0:
+            break
+        if count > 0:
+            received += buffer[:count]
+            continue
+        assert transfer.pair.step(), f"seed {seed}: nothing is scheduled"
+        assert transfer.pair.now < 4000 * 10**9, f"seed {seed}: stalled"
+    assert bytes(received) == text, f"seed {seed}"
+    accepted.close()
+    listener.close()
+    transfer.pair.run_until(transfer.pair.now + 1000 * 10**9)
+    for side in (transfer.client, transfer.server):
+        usage = side.engine.usage()
+        assert not {name: count for name, count in usage.items() if count and name != "neighbors"}, f"seed {seed}"
+
+
+@pytest.mark.requirement("SND-5", "SND-10")
+@settings(max_examples=40, deadline=None, print_blob=True)
+@given(
+    seed=st.integers(0, 1 << 30),
+    sizes=st.tuples(st.integers(0, 30_000), st.integers(0, 30_000)),
+    loss=st.integers(0, 250_000),
+    duplicate=st.integers(0, 300_000),
+    corrupt=st.integers(0, 100_000),
+    reorder=st.integers(0, 300_000),
+    delay=st.integers(0, 100 * MILLISECOND),
+    rate=st.sampled_from([0, 1_000_000, 100_000_000]),
+    queue=st.integers(1500, 60_000),
+    mtu=st.sampled_from([100, 576, 1500, 9000]),
+    receive_buffer=st.sampled_from([100, 2000, 65_535, 1 << 20]),
+    write_size=st.integers(1, 40_000),
+    read_size=st.integers(1, 40_000),
+    offloads=st.booleans(),
+)
+def test_any_link_and_any_habits_deliver(seed, sizes, loss, duplicate, corrupt, reorder, delay, rate, queue, mtu,
+                                         receive_buffer, write_size, read_size, offloads):  # fmt: skip
+    if min(write_size, read_size) < 20 or receive_buffer == 100 or mtu == 100:
+        sizes = (sizes[0] % 1500, sizes[1] % 1500)
+    link = {"loss": loss, "duplicate": duplicate, "corrupt": corrupt, "reorder": reorder, "delay": delay, "rate": rate,
+            "queue": queue}  # fmt: skip
+    host = {"mtu": mtu, "receive_buffer": receive_buffer, "vnet_header": offloads, "offloads": offloads}
+    sides = {"write_size": write_size, "read_size": read_size}
+    Transfer(seed, sizes=sizes, link=link, left=host, right=host, sides=sides).run()
+
+
+def test_out_of_order_segments_of_one_drain_are_acknowledged_each():
+    # without a delay in between, what one host sends arrives in one drain; the sender counts duplicates
+    for seed in range(400):
+        transfer = Transfer(seed, sizes=(14_000, 0), link={"delay": MILLISECOND, "loss": 20_000}, record=True)
+        transfer.run()
+        lost = transfer.impairments[0].counters()["lost"]
+        counters = transfer.client.engine.counters()
+        if lost == 1 and counters["TCPFastRetrans"] == 1:
+            assert counters["TCPTimeouts"] == 0
+            return
+    raise AssertionError("no seed lost exactly one segment in the middle")
