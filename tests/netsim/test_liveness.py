@@ -1,18 +1,19 @@
 """The harness itself: a transfer that cannot go on fails, and so does one that delivers something else."""
 
 import pytest
-from netcore.impair import Impairment
 
+from netcore.impair import Impairment
 from tests.netsim.transfers import MILLISECOND, SECOND, Transfer
 
 
 def test_link_that_passes_nothing_fails():
-    with pytest.raises(AssertionError, match="seed 1, .*(stalled|TIMED_OUT|nothing is scheduled)"):
+    with pytest.raises(AssertionError, match=r"seed 1, .*(stalled|TIMED_OUT|nothing is scheduled)"):
         Transfer(1, link={"loss": 1_000_000}).run()
 
 
 def test_link_that_dies_in_the_middle_fails():
-    transfer = Transfer(2, sizes=(300_000, 0), link={"delay": MILLISECOND, "rate": 10_000_000, "queue": 1500, "loss": 700_000})
+    link = {"delay": MILLISECOND, "rate": 10_000_000, "queue": 1500, "loss": 700_000}
+    transfer = Transfer(2, sizes=(300_000, 0), link=link)
     with pytest.raises(AssertionError, match="seed 2"):
         transfer.run()
 
@@ -34,7 +35,8 @@ def test_wrong_bytes_fail():
 
 @pytest.mark.requirement("SND-5")
 def test_reader_that_stops_for_minutes_and_goes_on_gets_everything():
-    transfer = Transfer(5, sizes=(300_000, 0), right={"receive_buffer": 20_000}, link={"delay": MILLISECOND, "loss": 100_000})
+    link = {"delay": MILLISECOND, "loss": 100_000}
+    transfer = Transfer(5, sizes=(300_000, 0), right={"receive_buffer": 20_000}, link=link)
     listener = transfer.connect()
     while transfer.server.endpoint is None:
         assert transfer.pair.step()

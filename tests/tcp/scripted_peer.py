@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from netcore.endpoint import Endpoint, status_name
-from netcore.engine import Engine, state_name
-from netcore.listener import Listener
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import ARP, Ether
 
+from netcore.endpoint import Endpoint, status_name
+from netcore.engine import Engine, state_name
+from netcore.listener import Listener
 from tests.tcp.segments import MODULUS, VNET_LENGTH, Segment, VnetHeader, Wanted, read_segment, wanted
 
 MICROSECOND = 1_000
@@ -23,8 +23,6 @@ OUR_PORT = 80
 PEER_PORT = 40000
 PEER_ISS = 0xFFFFF000
 START = 10 * SECOND
-
-NONE: dict[str, Any] = {}
 
 
 def packed(address: str) -> bytes:
@@ -223,7 +221,9 @@ class Peer:
             **fields,
         ) / text
 
-    def send(self, flags: str, seq: int | None = None, ack: int | None = None, text: bytes = b"", **fields: Any) -> None:
+    def send(
+        self, flags: str, seq: int | None = None, ack: int | None = None, text: bytes = b"", **fields: Any
+    ) -> None:
         """Sends one segment; what it occupies of our sequence space counts as sent when it is the next."""
         vnet = fields.pop("vnet", None)
         self.host.inject(self.segment(flags, seq, ack, text, **fields), vnet)

@@ -29,8 +29,8 @@ def drain(peer, *, lose=()):
         end = 0
         while end in seen:
             end += 1
-        finished = [segment for segment in arrived if "F" in segment.flags and segment.seq - 1 + len(segment.text) == end]
-        peer.ack = 1 + end + bool(finished)
+        finished = any("F" in segment.flags and segment.seq - 1 + len(segment.text) == end for segment in arrived)
+        peer.ack = 1 + end + finished
         if finished:
             peer.send("A")
             peer.take()

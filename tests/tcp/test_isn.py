@@ -1,5 +1,7 @@
 """Initial sequence numbers: a clock of 4 us plus a keyed hash of the four-tuple."""
 
+from itertools import pairwise
+
 import pytest
 
 from tests.tcp.scripted_peer import MICROSECOND, OUR_PORT, PEER_PORT, SECOND, Peer
@@ -52,7 +54,7 @@ def test_numbers_of_neighboring_ports_are_not_close_to_each_other(make_host):
         peer.send("S")
         peer.take()
         bases.append(peer.base)
-    differences = [(later - earlier) % MODULUS for earlier, later in zip(bases, bases[1:], strict=False)]
+    differences = [(later - earlier) % MODULUS for earlier, later in pairwise(bases)]
     assert min(differences) > 10_000
     # spread over the whole space: each eighth has its share
     for eighth in range(8):

@@ -145,8 +145,11 @@ def is_well_formed(octets):
 
 
 @pytest.mark.requirement("SEG-13")
-@pytest.mark.parametrize(("announced", "used"), [(0, 64), (1, 64), (63, 64), (64, 64), (65, 65), (536, 536), (1460, 1460),
-                                                 (1461, 1460), (65535, 1460), (None, 536)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("announced", "used"),
+    [(0, 64), (1, 64), (63, 64), (64, 64), (65, 65), (536, 536), (1460, 1460), (1461, 1460), (65535, 1460),
+     (None, 536)],
+)  # fmt: skip
 def test_mss_of_the_peer_is_bounded_below_by_64_and_above_by_our_link(host, announced, used):
     peer = Peer(host, mss=announced)
     endpoint = peer.open_passively()

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from netcore import endpoint as core
 
+from netcore import endpoint as core
 from tests.tcp.scripted_peer import Host, Peer
 from tests.tcp.segments import wanted
 

@@ -1,8 +1,8 @@
 """The eleven states and every transition of RFC 9293 figure 5."""
 
 import pytest
-from netcore.engine import state_name, transitions
 
+from netcore.engine import state_name, transitions
 from tests.tcp.scripted_peer import MINUTE, SECOND, Peer, state_of
 from tests.tcp.segments import wanted
 

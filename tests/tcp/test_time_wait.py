@@ -1,8 +1,8 @@
 """TIME-WAIT: how long, what restarts it, what does not end it, what takes it over."""
 
 import pytest
-from netcore.engine import build_information
 
+from netcore.engine import build_information
 from tests.tcp.scripted_peer import MILLISECOND, SECOND, Peer
 from tests.tcp.segments import wanted
 
@@ -110,7 +110,9 @@ def test_rst_does_not_end_it(host, seq, flags):
     assert host.engine.usage()["time_wait"] == 1
 
 
-@pytest.mark.parametrize(("seq", "taken"), [(3, True), (1000, True), (0x7FFFFFF0, True), (2, False), (1, False), (-1000, False)])
+@pytest.mark.parametrize(
+    ("seq", "taken"), [(3, True), (1000, True), (0x7FFFFFF0, True), (2, False), (1, False), (-1000, False)]
+)
 def test_syn_without_timestamps_takes_it_over_only_with_a_higher_number(host, seq, taken):
     peer = in_time_wait(host)
     peer.send("S", seq=seq)

@@ -1,8 +1,8 @@
 """The retransmission time-out (RFC 6298) and how often is tried before giving up."""
 
 import pytest
-from netcore import endpoint as core
 
+from netcore import endpoint as core
 from tests.tcp.scripted_peer import MILLISECOND, SECOND, Peer, state_of
 from tests.tcp.segments import wanted
 

@@ -1,8 +1,8 @@
 """Window scaling, timestamps and PAWS (RFC 7323)."""
 
 import pytest
-from netcore import endpoint as core
 
+from netcore import endpoint as core
 from tests.tcp.scripted_peer import MILLISECOND, SECOND, Peer, read_all, state_of
 from tests.tcp.segments import MODULUS, distance, wanted
 
@@ -172,7 +172,9 @@ def test_old_timestamp_does_not_keep_an_rst_out(peer):
     assert state_of(endpoint) == "CLOSED"
 
 
-@pytest.mark.parametrize(("step", "taken"), [(0, True), (1, True), ((1 << 31) - 1, True), (1 << 31, False), (-1, False)])
+@pytest.mark.parametrize(
+    ("step", "taken"), [(0, True), (1, True), ((1 << 31) - 1, True), (1 << 31, False), (-1, False)]
+)
 def test_timestamps_compare_round_the_circle(host, step, taken):
     peer = Peer(host, timestamps=True, tsval=0xFFFFFFF0)
     endpoint = peer.open_passively()

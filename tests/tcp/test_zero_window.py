@@ -1,8 +1,8 @@
 """The persist timer (RFC 9293 3.8.6.1) and windows that open again, or not."""
 
 import pytest
-from netcore import endpoint as core
 
+from netcore import endpoint as core
 from tests.tcp.scripted_peer import MILLISECOND, MINUTE, SECOND, Peer, state_of
 from tests.tcp.segments import wanted
 
