@@ -17,8 +17,8 @@ pytestmark = pytest.mark.live
 MEBI = 1 << 20
 PORT = 4000
 
-# WSPSTACK_LIVE_BYTES=4294967296 makes the plain transfers as long as a campaign wants them.
-SIZE = int(os.environ.get("WSPSTACK_LIVE_BYTES", 256 * MEBI))
+# Once round the sequence numbers; WSPSTACK_LIVE_BYTES makes it less where seconds count.
+SIZE = int(os.environ.get("WSPSTACK_LIVE_BYTES", 4096 * MEBI))
 SECONDS = 60 + SIZE / (32 * MEBI)  # for one transfer
 
 
