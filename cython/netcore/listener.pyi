@@ -21,13 +21,13 @@ class Listener:
         no shrink takes it (LISTEN-57).
         """
     def decide(self, candidate: Endpoint, decision: int, keep: bool = True) -> int:
-        """What becomes of a selected candidate: CF_ACCEPT 0, CF_REJECT 1, CF_DEFER 2; ValueError for others.
+        """What becomes of a selected candidate: CF_ACCEPT 0, CF_REJECT 1, CF_DEFER 2, release 3; ValueError for others.
 
         Accept, finished connection: OK, and the endpoint is the program's. Accept, request: its SYN,ACK goes out and
         WOULD_BLOCK comes back; with `keep` the endpoint is the program's, to be waited for (CONNECTED, or FAILED when
         the peer vanishes), without it the connection joins the queue when the handshake is done, with `approved` set,
         and the handle is closed. Reject: OK; RST, or RST,ACK to the SYN (ACPT-22, 32). Defer: OK; nothing is sent, it
-        stays where it is (ACPT-23).
+        stays where it is (ACPT-23). Release: OK; it is as it was before `select` (ACPT-27).
         RESET: its peer has reset it meanwhile; TIMED_OUT: the request's life is over (ACPT-34); ABORTED: the listener
         was closed or the stack ended. Except after an accept that succeeded with `keep`, the handle is closed.
         """
@@ -58,6 +58,9 @@ class Listener:
     @property
     def finished(self) -> int:
         """Finished, un-accepted connections, reset ones not yet reported included."""
+    @property
+    def waiting(self) -> int:
+        """Candidates: finished connections, reset ones not yet reported, and undecided requests (ACPT-31)."""
     @property
     def readiness(self) -> int: ...
     @property

@@ -6,7 +6,7 @@ from netcore.drive cimport HostHandle, enter, host_time, leave, unlock
 from netcore.endpoint cimport Endpoint, pack_address, push_released, wrap_connection
 from netcore.tcp.backlog cimport (
     accept_candidate, accept_oldest, close_listener, defer_candidate, listener_readiness, occupancy, reject_candidate,
-    select_candidate, set_backlog,
+    release_candidate, select_candidate, set_backlog,
 )
 from netcore.tcp.lifecycle cimport let_go
 from netcore.tcp.tcb cimport (
@@ -65,12 +65,12 @@ cdef class Listener:
         return wrap_connection(self.owner, tcb) if tcb != NULL else status
 
     def decide(self, Endpoint candidate not None, int decision, bint keep=True) -> int:
-        """What becomes of a selected candidate: CF_ACCEPT 0, CF_REJECT 1, CF_DEFER 2."""
+        """What becomes of a selected candidate: CF_ACCEPT 0, CF_REJECT 1, CF_DEFER 2, as it was before 3."""
         cdef tcb_t* tcb
         cdef Status status = STATUS_ABORTED
         cdef bint kept = False
-        if not 0 <= decision <= 2:
-            raise ValueError(f"decision is {decision}, but must be 0 (accept), 1 (reject) or 2 (defer)")
+        if not 0 <= decision <= 3:
+            raise ValueError(f"decision is {decision}, but must be 0 (accept), 1 (reject), 2 (defer) or 3 (release)")
         with nogil:
             enter(self.owner.host)
             tcb = candidate.tcb
@@ -80,8 +80,10 @@ cdef class Listener:
                     kept = status == STATUS_OK or (status == STATUS_WOULD_BLOCK and keep)
                 elif decision == 1:
                     status = reject_candidate(tcb)
-                else:
+                elif decision == 2:
                     status = defer_candidate(tcb)
+                else:
+                    status = release_candidate(tcb)
                 if not kept:
                     candidate.tcb = NULL
             leave(self.owner.host)
@@ -186,6 +188,16 @@ cdef class Listener:
             enter(self.owner.host)
             if self.listener != NULL:
                 count = self.listener.finished.count
+            unlock(self.owner.host)
+        return count
+
+    @property
+    def waiting(self) -> int:
+        cdef uint32_t count = 0
+        with nogil:
+            enter(self.owner.host)
+            if self.listener != NULL:
+                count = self.listener.finished.count + self.listener.requests.count
             unlock(self.owner.host)
         return count
 

@@ -26,6 +26,9 @@ cdef int listener_readiness(const listener_t* listener) noexcept nogil
 cdef Status accept_candidate(tcb_t* tcb, bint keep, int64_t now) noexcept nogil
 cdef Status reject_candidate(tcb_t* tcb) noexcept nogil
 cdef Status defer_candidate(tcb_t* tcb) noexcept nogil
+cdef Status release_candidate(tcb_t* tcb) noexcept nogil
+# A request ends undecided (ACPT-34).
+cdef void withdraw_request(tcb_t* tcb, Status status) noexcept nogil
 # LISTEN-56 to 60.
 cdef void set_backlog(listener_t* listener, uint32_t backlog) noexcept nogil
 # Everything queued is reset, the listener stays and admits nobody.

@@ -95,6 +95,7 @@ cdef tcb_t* begin_passive(listener_t* listener, const segment_t* seg, int64_t no
 cdef void take_syn(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
     # text on the SYN is left unacknowledged (SEG-10): the peer sends it again
     tcb.irs = seg.seq
+    tcb.syn_len = seg.seg_len
     tcb.rcv_nxt = tcb.rcv_adv = tcb.last_ack_sent = seg.seq + 1
     take_syn_options(tcb, seg, now)
     tcb.snd_wnd = tcb.max_snd_wnd = seg.wnd
@@ -148,10 +149,16 @@ cdef void keep_request(listener_t* listener, const segment_t* seg, int64_t now) 
     notify(listener.transport, &listener.endpoint, READY_ACCEPTABLE)
 
 
+cdef void withdraw_request(tcb_t* tcb, Status status) noexcept nogil:
+    cdef listener_t* listener = tcb.listener
+    finish(tcb, status)
+    head_has_gone(listener)
+
+
 cdef void request_arrives(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
     if seg.flags & RST:
         if not seg.flags & ACK and (seg.seq == tcb.irs or seg.seq == tcb.irs + 1):
-            finish(tcb, STATUS_RESET)
+            withdraw_request(tcb, STATUS_RESET)
     elif seg.flags & ACK:
         reset_stray(tcb.transport, seg)
     elif seg.flags & SYN and not seg.flags & FIN:
@@ -187,11 +194,19 @@ cdef int listener_readiness(const listener_t* listener) noexcept nogil:
     return READY_ACCEPTABLE if head != NULL and not head.deferred else 0
 
 
+cdef void head_has_gone(listener_t* listener) noexcept nogil:
+    """What waits behind a deferred candidate, or was selected, counts again (ACPT-25)."""
+    if listener != NULL and listener_readiness(listener):
+        notify(listener.transport, &listener.endpoint, READY_ACCEPTABLE)
+
+
 cdef tcb_t* accept_oldest(listener_t* listener) noexcept nogil:
     cdef tcb_t* tcb = first_unselected(&listener.finished)
     if tcb == NULL:
         return NULL
     list_remove(&tcb.queue_link)
+    if tcb.deferred:
+        head_has_gone(listener)
     tcb.listener = NULL
     tcb.endpoint.held = True
     return tcb
@@ -216,6 +231,7 @@ cdef Status lost_candidate(const tcb_t* tcb) noexcept nogil:
 
 cdef Status accept_candidate(tcb_t* tcb, bint keep, int64_t now) noexcept nogil:
     cdef Status status = lost_candidate(tcb)
+    cdef bint was_deferred = tcb.deferred
     tcb.selected = False
     tcb.deferred = False
     if status != STATUS_OK:
@@ -223,6 +239,8 @@ cdef Status accept_candidate(tcb_t* tcb, bint keep, int64_t now) noexcept nogil:
         let_go(tcb)
         return status
     list_remove(&tcb.queue_link)
+    if was_deferred:
+        head_has_gone(tcb.listener)
     if tcb.state != LISTEN:
         tcb.listener = NULL
         return STATUS_OK
@@ -242,14 +260,17 @@ cdef void refuse_request(tcb_t* tcb) noexcept nogil:
         out.remote = tcb.entry.remote
         out.local_port = tcb.entry.local_port
         out.remote_port = tcb.entry.remote_port
-        out.ack = tcb.irs + 1
+        out.ack = tcb.irs + tcb.syn_len
         out.flags = RST | ACK
     finish(tcb, STATUS_REFUSED)
 
 
 cdef Status reject_candidate(tcb_t* tcb) noexcept nogil:
     cdef Status status = lost_candidate(tcb)
+    cdef listener_t* listener = tcb.listener
     evict(tcb)
+    let_go(tcb)
+    head_has_gone(listener)
     return status
 
 
@@ -264,6 +285,15 @@ cdef Status defer_candidate(tcb_t* tcb) noexcept nogil:
     return status
 
 
+cdef Status release_candidate(tcb_t* tcb) noexcept nogil:
+    cdef Status status = lost_candidate(tcb)
+    cdef listener_t* listener = tcb.listener
+    tcb.selected = False
+    let_go(tcb)
+    head_has_gone(listener)
+    return status
+
+
 cdef void evict(tcb_t* tcb) noexcept nogil:
     """Out of the queue with a RST, which an entry that its peer has reset already does not get (LISTEN-59)."""
     leave_half_open(tcb)
@@ -274,7 +304,9 @@ cdef void evict(tcb_t* tcb) noexcept nogil:
         refuse_request(tcb)
     elif tcb.state != CLOSED:
         abort_connection(tcb, STATUS_ABORTED)
-    let_go(tcb)
+    # an accept that waits for the handshake holds its connection itself, and sees it fail
+    if not tcb.endpoint.held:
+        let_go(tcb)
 
 
 cdef void set_backlog(listener_t* listener, uint32_t backlog) noexcept nogil:

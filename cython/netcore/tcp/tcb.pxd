@@ -298,6 +298,8 @@ cdef struct tcb_t:
     bint selected
     bint deferred
     bint approved
+    # sequence numbers that the peer's SYN occupied, with its text
+    uint32_t syn_len
     link_t queue_link
     listener_t* listener
 

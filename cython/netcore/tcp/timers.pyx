@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t
 from netcore.storage.deadlines cimport NEVER, arm
+from netcore.tcp.backlog cimport withdraw_request
 from netcore.tcp.lifecycle cimport abort_connection, finish
 from netcore.tcp.recovery cimport retransmission_timeout
 from netcore.tcp.tcb cimport (
@@ -61,7 +62,7 @@ cdef void expire_data(tcb_t* tcb, int64_t now) noexcept nogil:
 cdef void expire_retransmit(tcb_t* tcb, int64_t now) noexcept nogil:
     if tcb.state == LISTEN:
         # ACPT-34: nobody has decided on this request
-        finish(tcb, STATUS_TIMED_OUT)
+        withdraw_request(tcb, STATUS_TIMED_OUT)
     elif tcb.state == SYN_SENT or tcb.state == SYN_RECEIVED:
         expire_handshake(tcb, now)
     elif tcb.persisting or tcb.snd_wnd == 0:
