@@ -19,6 +19,10 @@ _CORE_FIELDS: Final = {
     "syn_rst_wait_ms": ("syn_rst_wait", _MILLISECOND),
     "memory_limit": ("memory_limit", 1),
     "ttl": ("ttl", 1),
+    "syn_protection": ("syn_protection", 1),
+    "syn_flood_age_ms": ("syn_flood_age", _MILLISECOND),
+    "syn_flood_calm_ms": ("syn_flood_calm", _MILLISECOND),
+    "cond_request_life_ms": ("conditional_life", _MILLISECOND),
 }
 
 
@@ -82,6 +86,14 @@ class StackConfig(BaseModel):
     """MAX_DESCRIPTORS: size of the descriptor table."""
     max_listeners: Count | None = None
     """Limit on listening sockets (LISTEN-45); None: no limit of its own."""
+    syn_protection: bool = True
+    """SYN_PROTECTION: SYN cookies while a listener is under attack (LISTEN-74 to 78)."""
+    syn_flood_age_ms: Milliseconds = 1000
+    """SYN_FLOOD_AGE: half-open connections older than this speak for an attack (LISTEN-74)."""
+    syn_flood_calm_ms: Milliseconds = 5000
+    """SYN_FLOOD_CALM: time over which cookies have to be answered before the attack is over (LISTEN-74)."""
+    cond_request_life_ms: Milliseconds = 30_000
+    """COND_REQUEST_LIFE: of an unanswered conditional request after its last SYN (ACPT-34)."""
     drain_time_ms: Annotated[int, Field(ge=0, le=86_400_000)] = 5000
     """DRAIN_TIME: how long stopping waits for data of closed sockets to be delivered (CLEAN-5)."""
 

@@ -24,6 +24,12 @@ def read_address(family: int, name: Any, length: int) -> tuple[bytes, int]:
     return raw[4:8], int.from_bytes(raw[2:4], "big")
 
 
+def address_bytes(family: int, address: tuple[bytes, int]) -> bytes:
+    """Returns the sockaddr of (packed address, port in host order), with a zero sin_zero (BIND-11)."""
+    packed, port = address
+    return family.to_bytes(2, "little") + port.to_bytes(2, "big") + packed + bytes(8)
+
+
 class AddressResult:
     """The pair (name, namelen) an entry fills; the checks come first, so that a failure leaves both untouched.
 
@@ -40,7 +46,6 @@ class AddressResult:
         self._memory = arguments.writable_memory(name, SOCKADDR_SIZE[family])
 
     def fill(self, family: int, address: tuple[bytes, int]) -> None:
-        """Writes the address with a zero sin_zero (BIND-11) and its true length (ACPT-10)."""
-        packed, port = address
-        self._memory[:] = family.to_bytes(2, "little") + port.to_bytes(2, "big") + packed + bytes(8)
+        """Writes the address and its true length (ACPT-10)."""
+        self._memory[:] = address_bytes(family, address)
         self._length.value = SOCKADDR_SIZE[family]

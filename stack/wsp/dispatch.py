@@ -21,7 +21,7 @@ from stack.wsp import (
     readiness,
     transfer,
 )
-from stack.wsp.constants import INVALID_SOCKET, SOCKET_ERROR, WSAEOPNOTSUPP
+from stack.wsp.constants import INVALID_SOCKET, SOCKET_ERROR, WSAENOBUFS, WSAEOPNOTSUPP
 from stack.wsp.errors import EntryFailure
 from stack.wsp.structures import WSPPROC_TABLE
 
@@ -43,8 +43,11 @@ def failing_with(value: int) -> Callable[[Entry], Entry]:
             try:
                 return method(*arguments_, **named)
             except EntryFailure as failure:
-                arguments.store_error(named["lpErrno"] if "lpErrno" in named else arguments_[-1], failure.code)
-                return value
+                code = failure.code
+            except MemoryError:
+                code = WSAENOBUFS
+            arguments.store_error(named["lpErrno"] if "lpErrno" in named else arguments_[-1], code)
+            return value
 
         return entry
 
@@ -69,8 +72,12 @@ class Entries:
 
     @failing_with(INVALID_SOCKET)
     def WSPAccept(self, s: int, addr: Any, addrlen: Any, lpfnCondition: Any, dwCallbackData: int, lpErrno: Any) -> int:
-        """Takes the oldest finished connection of listener `s`; returns its descriptor or INVALID_SOCKET."""
-        return accepting.accept(self._provider, self._socket(s), addr, addrlen, lpfnCondition)
+        """Takes the oldest connection of listener `s`, if the condition function accepts it; returns its descriptor.
+
+        INVALID_SOCKET when it fails.
+        """
+        self._provider.check_not_deciding(s)
+        return accepting.accept(self._provider, self._socket(s), addr, addrlen, lpfnCondition, dwCallbackData)
 
     @failing_with(SOCKET_ERROR)
     def WSPAddressToString(
@@ -221,6 +228,7 @@ class Entries:
     @failing_with(SOCKET_ERROR)
     def WSPListen(self, s: int, backlog: int, lpErrno: Any) -> int:
         """Makes `s` wait for connections, at most `backlog` of them un-accepted."""
+        self._provider.check_not_deciding(s, any_listener=True)
         listening.listen(self._provider, self._socket(s), backlog)
         return 0
 

@@ -51,11 +51,14 @@ def listen(provider: "Provider", socket: "Socket", backlog: int) -> None:
         limit = provider.config.max_listeners
         if limit is not None and provider.listeners >= limit:
             raise EntryFailure(WSAEMFILE)  # LISTEN-45
-        binding = socket.binding
-        listener = provider.engine.listen(binding.address, binding.port, effective, rank=binding.order)
+        binding, options = socket.binding, socket.options
+        listener = provider.engine.listen(
+            binding.address, binding.port, effective, rank=binding.order, conditional=options.conditional_accept
+        )
         if isinstance(listener, int):
             code = STATUS_CODES[listener]
             raise EntryFailure(code if code == WSAEADDRINUSE else WSAENOBUFS)
+        listener.paused = options.pause_accept
         socket.listener = listener
         provider.listeners += 1
     socket.wake()

@@ -248,6 +248,18 @@ def _write_randomize_port(provider: "Provider", socket: "Socket", number: int) -
     socket.options.flags[constants.SO_RANDOMIZE_PORT] = number
 
 
+def _write_conditional_accept(provider: "Provider", socket: "Socket", number: int) -> None:
+    if socket.listener is not None:
+        raise EntryFailure(WSAEINVAL)  # ACPT-30
+    socket.options.conditional_accept = bool(number)
+
+
+def _write_pause_accept(provider: "Provider", socket: "Socket", number: int) -> None:
+    socket.options.pause_accept = bool(number)
+    if socket.listener is not None:
+        socket.listener.paused = bool(number)  # LISTEN-72
+
+
 def _write_dont_route(provider: "Provider", socket: "Socket", number: int) -> None:
     if socket.family != AF_INET:
         raise EntryFailure(WSAENOPROTOOPT)
@@ -291,6 +303,12 @@ _SOCKET_OPTIONS: Final[dict[int, Option]] = {
     constants.SO_GROUP_ID: Option(Group.C, lambda provider, socket: 0, None),
     constants.SO_GROUP_PRIORITY: _stored(constants.SO_GROUP_PRIORITY, group=Group.C),
     constants.SO_MAX_MSG_SIZE: _datagram_only(Option(Group.C, lambda provider, socket: _LARGEST_DATAGRAM, None)),
+    constants.SO_CONDITIONAL_ACCEPT: _stream_only(
+        Option(Group.C, lambda provider, socket: int(socket.options.conditional_accept), _write_conditional_accept)
+    ),
+    constants.SO_PAUSE_ACCEPT: _stream_only(
+        Option(Group.A, lambda provider, socket: int(socket.options.pause_accept), _write_pause_accept)
+    ),
     constants.SO_RANDOMIZE_PORT: Option(Group.A, _stored(constants.SO_RANDOMIZE_PORT).read, _write_randomize_port),
     constants.SO_PORT_SCALABILITY: _stored(constants.SO_PORT_SCALABILITY),
     constants.SO_REUSE_UNICASTPORT: _stored(constants.SO_REUSE_UNICASTPORT),

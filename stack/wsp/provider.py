@@ -11,6 +11,7 @@ from stack.config import StackConfig
 from stack.driving import Driver
 from stack.wsp import arguments, closing
 from stack.wsp.binding import Bindings
+from stack.wsp.conditions import RunningConditions
 from stack.wsp.constants import (
     AF_INET,
     IPPROTO_TCP,
@@ -19,6 +20,7 @@ from stack.wsp.constants import (
     SOCK_DGRAM,
     SOCK_STREAM,
     WSAEFAULT,
+    WSAEINPROGRESS,
     WSAENETDOWN,
     WSAENOTSOCK,
     WSANOTINITIALISED,
@@ -60,6 +62,7 @@ class Provider:
         self.descriptors = DescriptorTable(config.max_descriptors)
         self.bindings = Bindings(driver.engine, config.ephemeral_low, config.ephemeral_high)
         self.listeners = 0
+        self.running_conditions = RunningConditions()
         self.account = ""
         self.upcalls: WSPUPCALLTABLE | None = None
         self.catalog_entry = next(_catalog_ids)
@@ -144,6 +147,18 @@ class Provider:
                 raise EntryFailure(WSANOTINITIALISED)
             raise EntryFailure(WSAENETDOWN if descriptor in self._stranded else WSAENOTSOCK)
         return socket
+
+    def check_not_deciding(self, descriptor: int, *, any_listener: bool = False) -> None:
+        """Raises EntryFailure WSAEINPROGRESS inside a condition function of the calling thread (GEN-4, ACPT-28).
+
+        descriptor: of the entry; one that is no socket is left to the next check. any_listener: forbidden in every
+        condition function (LISTEN-79), not only in that of the socket itself.
+        """
+        deciding = self.running_conditions
+        if (deciding.any() if any_listener else deciding.of(descriptor)) and (
+            descriptor in self.descriptors.live or descriptor in self._stranded
+        ):
+            raise EntryFailure(WSAEINPROGRESS)
 
     def check_started(self) -> None:
         """Raises EntryFailure WSANOTINITIALISED when nothing was started, WSAENETDOWN when the device is gone."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from netcore.endpoint import ACCEPTABLE, CONNECTED, FAILED, GONE, READABLE, WRITABLE
 from stack.driving import Watch
 from stack.wsp import arguments
-from stack.wsp.constants import WSAEFAULT, WSAEINVAL, WSAENOTSOCK
+from stack.wsp.constants import WSAEFAULT, WSAEINPROGRESS, WSAEINVAL, WSAENOTSOCK
 from stack.wsp.errors import EntryFailure
 from stack.wsp.sockets import Socket
 from stack.wsp.structures import timeval
@@ -155,6 +155,9 @@ def select(provider: "Provider", readfds: Any, writefds: Any, exceptfds: Any, ti
     """WSPSelect: returns the number of ready entries, 0 on time-out with the sets emptied. Raises EntryFailure."""
     duration = _duration(timeout)
     selection = Selection(provider, readfds, writefds, exceptfds)
+    deciding = provider.running_conditions
+    if duration != 0 and any(deciding.of(socket.descriptor) for socket in selection.sockets.values()):
+        raise EntryFailure(WSAEINPROGRESS)  # ACPT-28
     ready = selection.outcome()
     if ready is None and duration != 0:
         ready = _wait(provider, selection, duration)

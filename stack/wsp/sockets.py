@@ -45,6 +45,8 @@ class SocketOptions:
     receive_buffer: int | None = None
     send_timeout: int = 0
     receive_timeout: int = 0
+    conditional_accept: bool = False
+    pause_accept: bool = False
     syn_timing: tuple[int, int] | None = None
     flags: dict[int, int] = field(default_factory=dict)
 
@@ -212,19 +214,21 @@ class DescriptorTable:
         """Whether no descriptor is free."""
         return len(self.live) + self._reserved >= self.capacity
 
-    def reserve(self) -> bool:
-        """Sets one free descriptor aside for an accept that is under way; False when none is free."""
-        if self.full():
-            return False
+    def reserve(self) -> None:
+        """Sets aside a descriptor for an accept that is under way; one must be free."""
         self._reserved += 1
-        return True
 
     def unreserve(self) -> None:
         """Gives back what `reserve` took."""
         self._reserved -= 1
 
-    def add(self, socket: Socket) -> int:
-        """Gives `socket` a descriptor and returns it. Raises EntryFailure WSAEMFILE when none is free."""
+    def add(self, socket: Socket, *, reserved: bool = False) -> int:
+        """Gives `socket` a descriptor, the `reserved` one if so, and returns it.
+
+        Raises EntryFailure WSAEMFILE when none is free.
+        """
+        if reserved:
+            self._reserved -= 1
         if self.full():
             raise EntryFailure(WSAEMFILE)
         while self._next in self.live:

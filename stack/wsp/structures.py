@@ -17,6 +17,7 @@ from stack.wsp import constants
 DWORD: Final = ctypes.c_uint32
 INT: Final = ctypes.c_int
 SOCKET: Final = ctypes.c_uint64
+GROUP: Final = ctypes.c_uint32
 
 
 class GUID(ctypes.Structure):
@@ -123,6 +124,11 @@ class WSABUF(ctypes.Structure):
             address = ctypes.cast(ctypes.c_char_p(text), ctypes.POINTER(ctypes.c_char))
             return cls(len(text), address)
         return cls(view.nbytes, (ctypes.c_char * view.nbytes).from_buffer(view))
+
+    @property
+    def octets(self) -> bytes:
+        """A copy of the bytes it describes; none for NULL."""
+        return self.buf[: self.len] if self.buf else b""
 
 
 class _FdSet(ctypes.Structure):
