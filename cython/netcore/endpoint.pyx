@@ -8,7 +8,8 @@ from netcore.copying cimport receive_pieces, send_pieces
 from netcore.drive cimport HostHandle, enter, host_time, leave, unlock
 from netcore.host cimport host_t
 from netcore.posix cimport (
-    iovec, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock, replace_pointer,
+    iovec, load_pointer, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
+    replace_pointer,
 )
 from netcore.tcp.calls cimport abort_call, close_connection, connection_readiness, shut_receive, shut_send
 from netcore.tcp.tcb cimport (
@@ -70,7 +71,7 @@ cdef bytes pack_address(const void* address):
 
 cdef void push_released(host_t* host, endpoint_t* endpoint) noexcept nogil:
     """Lock-free, since a handle may die anywhere: with the GIL held, even inside another call's allocation."""
-    cdef void* head = host.released
+    cdef void* head = load_pointer(<void**> &host.released)
     endpoint.handle = NULL
     while True:
         endpoint.release_next = <endpoint_t*> head
@@ -194,7 +195,12 @@ cdef class Endpoint:
 
     @property
     def closed(self) -> bool:
-        return self.tcb == NULL
+        cdef bint gone
+        with nogil:
+            enter(self.owner.host)
+            gone = self.tcb == NULL
+            unlock(self.owner.host)
+        return gone
 
     @property
     def approved(self) -> bool:

@@ -159,7 +159,12 @@ cdef class Listener:
 
     @property
     def closed(self) -> bool:
-        return self.listener == NULL
+        cdef bint gone
+        with nogil:
+            enter(self.owner.host)
+            gone = self.listener == NULL
+            unlock(self.owner.host)
+        return gone
 
     @property
     def backlog(self) -> int:

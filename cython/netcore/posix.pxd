@@ -92,6 +92,7 @@ cdef extern from *:
     #endif
     #define load_acquire(pointer) __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
     #define store_release(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
+    #define load_pointer(pointer) __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
     #define swap_pointer(pointer, value) __atomic_exchange_n(pointer, value, __ATOMIC_ACQ_REL)
     #define replace_pointer(pointer, expected, value) \\
         __atomic_compare_exchange_n(pointer, expected, value, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
@@ -102,6 +103,7 @@ cdef extern from *:
         RACE_DETECTOR
     int load_acquire(int* pointer) nogil
     void store_release(int* pointer, int value) nogil
+    void* load_pointer(void** pointer) nogil
     void* swap_pointer(void** pointer, void* value) nogil
     bint replace_pointer(void** pointer, void** expected, void* value) nogil
 
