@@ -10,6 +10,7 @@ from netcore.engine import Engine
 from netcore.impair import Impairment
 from stack.config import StackConfig
 from stack.driving import Driver, LiveDriver
+from stack.wsp.binding import COMMON_ACCOUNT
 from stack.wsp.constants import WSASYSNOTREADY
 from stack.wsp.errors import error_name
 from stack.wsp.provider import HIGHEST_VERSION, Provider
@@ -133,12 +134,24 @@ class Stack:
         return self._provider.protocols
 
     def wsp_startup(
-        self, wVersionRequested: int, lpWSPData: Any, lpProtocolInfo: Any, UpcallTable: Any, lpProcTable: Any
+        self,
+        wVersionRequested: int,
+        lpWSPData: Any,
+        lpProtocolInfo: Any,
+        UpcallTable: Any,
+        lpProcTable: Any,
+        *,
+        account: str = COMMON_ACCOUNT,
     ) -> int:
-        """WSPStartup of this stack's provider; WSASYSNOTREADY while the stack is not running."""
+        """WSPStartup of this stack's provider; WSASYSNOTREADY while the stack is not running.
+
+        account: whose sockets the table makes (BIND-21).
+        """
         if not self._running:
             return WSASYSNOTREADY
-        return self._provider.WSPStartup(wVersionRequested, lpWSPData, lpProtocolInfo, UpcallTable, lpProcTable)
+        return self._provider.WSPStartup(
+            wVersionRequested, lpWSPData, lpProtocolInfo, UpcallTable, lpProcTable, account=account
+        )
 
     def start(self) -> None:
         """Starts the loop; from here on the host answers. Raises RuntimeError the second time: a stack runs once."""

@@ -58,6 +58,9 @@ OTHER_ACCOUNT: Final = """
 | Excl S          | ok        | INUSE     | ok      | ACC     | INUSE  | INUSE  |
 """
 
+# Of sockets for which the embedding program names no other (BIND-21).
+COMMON_ACCOUNT: Final = ""
+
 _OUTCOMES: Final = {"ok": 0, "INUSE": WSAEADDRINUSE, "ACC": WSAEACCES}
 
 Matrix = dict[tuple[str, str], int]

@@ -50,7 +50,9 @@ def socket_kind(family: int, type_: int, protocol: int) -> tuple[int, int, int]:
     return AF_INET, type_, protocol
 
 
-def create(provider: "Provider", kind: tuple[int, int, int], protocol_info: Any, group: int, flags: int) -> int:
+def create(
+    provider: "Provider", kind: tuple[int, int, int], protocol_info: Any, group: int, flags: int, account: str
+) -> int:
     """WSPSocket; kind: (af, type, protocol) as given. Returns the descriptor. Raises EntryFailure."""
     if protocol_info is not None:
         record = arguments.structure(protocol_info, WSAPROTOCOL_INFOW)
@@ -65,5 +67,5 @@ def create(provider: "Provider", kind: tuple[int, int, int], protocol_info: Any,
         raise EntryFailure(WSAEINVAL)
     overlapped = bool(flags & WSA_FLAG_OVERLAPPED)
     with provider.lock:
-        socket = Socket(family, type_, protocol, overlapped=overlapped, account=provider.account)
+        socket = Socket(family, type_, protocol, overlapped=overlapped, account=account)
         return provider.descriptors.add(socket)

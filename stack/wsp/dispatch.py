@@ -55,10 +55,11 @@ def failing_with(value: int) -> Callable[[Entry], Entry]:
 
 
 class Entries:
-    """The entries of one provider."""
+    """The entries of one provider, as a client of one account calls them (BIND-21)."""
 
-    def __init__(self, provider: "Provider") -> None:
+    def __init__(self, provider: "Provider", account: str) -> None:
         self._provider = provider
+        self._account = account
         self.WSPSend = transfer.make_send(provider)
         self.WSPRecv = transfer.make_receive(provider)
 
@@ -306,10 +307,16 @@ class Entries:
         g: int,
         dwFlags: int,
         lpErrno: Any,
+        *,
+        account: str | None = None,
     ) -> int:
-        """Makes a socket; returns its descriptor or INVALID_SOCKET."""
+        """Makes a socket; returns its descriptor or INVALID_SOCKET.
+
+        account: whose it is, in place of that of the table (BIND-21).
+        """
         self._provider.check_started()
-        return creating.create(self._provider, (af, type, protocol), lpProtocolInfo, g, dwFlags)
+        account = self._account if account is None else account
+        return creating.create(self._provider, (af, type, protocol), lpProtocolInfo, g, dwFlags, account)
 
     @failing_with(SOCKET_ERROR)
     def WSPStringToAddress(

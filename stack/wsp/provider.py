@@ -10,7 +10,7 @@ from netcore.engine import Engine
 from stack.config import StackConfig
 from stack.driving import Driver
 from stack.wsp import arguments, closing
-from stack.wsp.binding import Bindings
+from stack.wsp.binding import COMMON_ACCOUNT, Bindings
 from stack.wsp.conditions import RunningConditions
 from stack.wsp.constants import (
     AF_INET,
@@ -51,7 +51,6 @@ _catalog_ids: Final = itertools.count(1001)
 class Provider:
     """The socket layer over one driver.
 
-    account: whose sockets are made from now on (BIND-21); the embedding program may change it between calls.
     lock guards the tables here; it is never held while a call waits.
     """
 
@@ -63,13 +62,12 @@ class Provider:
         self.bindings = Bindings(driver.engine, config.ephemeral_low, config.ephemeral_high)
         self.listeners = 0
         self.running_conditions = RunningConditions()
-        self.account = ""
         self.upcalls: WSPUPCALLTABLE | None = None
         self.catalog_entry = next(_catalog_ids)
         self._starts = 0
         self._down = False
         self._stranded: set[int] = set()
-        self._entries = Entries(self)
+        self._entries: dict[str, Entries] = {}
         _catalog[self.catalog_entry] = self
 
     @property
@@ -83,11 +81,19 @@ class Provider:
         return [self._record(SOCK_STREAM, IPPROTO_TCP), self._record(SOCK_DGRAM, IPPROTO_UDP)]
 
     def WSPStartup(
-        self, wVersionRequested: int, lpWSPData: Any, lpProtocolInfo: Any, UpcallTable: Any, lpProcTable: Any
+        self,
+        wVersionRequested: int,
+        lpWSPData: Any,
+        lpProtocolInfo: Any,
+        UpcallTable: Any,
+        lpProcTable: Any,
+        *,
+        account: str = COMMON_ACCOUNT,
     ) -> int:
         """Begins the use of the provider and fills `lpProcTable`; returns 0 or the code itself (START-1).
 
         wVersionRequested: low byte major, high byte minor (START-2). lpProtocolInfo and UpcallTable may be None.
+        account: whose sockets WSPSocket of this table makes (BIND-21).
         """
         try:
             data = arguments.structure(lpWSPData, WSPDATA)
@@ -105,10 +111,13 @@ class Provider:
                 return WSASYSNOTREADY
             self._starts += 1
             self.upcalls = UpcallTable
+            entries = self._entries.get(account)
+            if entries is None:
+                entries = self._entries[account] = Entries(self, account)
         data.wVersion = version.word
         data.wHighVersion = HIGHEST_VERSION.word
         data.szDescription = DESCRIPTION
-        self._entries.fill(lpProcTable)
+        entries.fill(lpProcTable)
         LOG.info("started, version %d.%d", *version)
         return 0
 
@@ -195,10 +204,19 @@ class Provider:
         return record
 
 
-def WSPStartup(wVersionRequested: int, lpWSPData: Any, lpProtocolInfo: Any, UpcallTable: Any, lpProcTable: Any) -> int:
+def WSPStartup(
+    wVersionRequested: int,
+    lpWSPData: Any,
+    lpProtocolInfo: Any,
+    UpcallTable: Any,
+    lpProcTable: Any,
+    *,
+    account: str = COMMON_ACCOUNT,
+) -> int:
     """Begins the use of the provider whose `protocols` hold the record `lpProtocolInfo`; returns 0 or a code.
 
     With several stacks in one process the record's catalog entry tells them apart. WSASYSNOTREADY: no such provider.
+    account: as for `Provider.WSPStartup`.
     """
     try:
         record = arguments.structure(lpProtocolInfo, WSAPROTOCOL_INFOW)
@@ -207,4 +225,4 @@ def WSPStartup(wVersionRequested: int, lpWSPData: Any, lpProtocolInfo: Any, Upca
     provider = _catalog.get(record.dwCatalogEntryId)
     if provider is None:
         return WSASYSNOTREADY
-    return provider.WSPStartup(wVersionRequested, lpWSPData, lpProtocolInfo, UpcallTable, lpProcTable)
+    return provider.WSPStartup(wVersionRequested, lpWSPData, lpProtocolInfo, UpcallTable, lpProcTable, account=account)

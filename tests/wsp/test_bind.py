@@ -5,8 +5,8 @@ import ctypes
 import pytest
 
 from stack.wsp import constants as ws
-from stack.wsp.binding import Binding, Mode, conflict
-from stack.wsp.structures import fd_set, sockaddr_in
+from stack.wsp.binding import COMMON_ACCOUNT, Binding, Mode, conflict
+from stack.wsp.structures import WSPDATA, WSPPROC_TABLE, fd_set, sockaddr_in
 from tests.wsp.hosts import LEFT, RIGHT, WILDCARD, Caller, TwoHosts, two_hosts
 
 OK, INUSE, ACC = 0, ws.WSAEADDRINUSE, ws.WSAEACCES
@@ -55,8 +55,53 @@ def test_second_bind_of_the_same_account_follows_the_matrix(hosts: TwoHosts, fir
 @pytest.mark.parametrize("first", COLUMNS)
 def test_second_bind_of_another_account_follows_the_matrix(hosts: TwoHosts, first: str, second: str) -> None:
     assert bind_as(hosts.left, first) == 0
-    hosts.left.provider.account = "another"
-    assert bind_as(hosts.left, second) == OTHER_ACCOUNT[first][COLUMNS.index(second)]
+    other = hosts.left.of_account("another")
+    assert bind_as(other, second) == OTHER_ACCOUNT[first][COLUMNS.index(second)]
+
+
+@pytest.mark.requirement("BIND-21")
+def test_sockets_are_of_one_common_account_by_default(hosts: TwoHosts) -> None:
+    left = hosts.left
+    table = WSPPROC_TABLE()
+    assert left.provider.WSPStartup(0x0202, WSPDATA(), None, None, table) == 0
+    assert bind_as(left, "Default W") == 0
+    s = table.WSPSocket(ws.AF_INET, ws.SOCK_STREAM, 0, None, 0, 1, ctypes.c_int())
+    assert table.WSPBind(s, sockaddr_in.of(LEFT, 80), 16, ctypes.c_int()) == 0
+
+
+@pytest.mark.requirement("BIND-21", "BIND-20")
+def test_account_given_to_socket_wins_over_that_of_the_startup(hosts: TwoHosts) -> None:
+    left = hosts.left
+    assert bind_as(left, "Default W") == 0
+
+    def bind_for(caller: Caller, account: str | None) -> int:
+        s = caller.table.WSPSocket(ws.AF_INET, ws.SOCK_STREAM, 0, None, 0, 1, ctypes.c_int(), account=account)
+        return caller.bind_code(s, 80, LEFT)
+
+    assert bind_for(left, "another") == ACC
+    assert bind_for(left.of_account("another"), None) == ACC
+    assert bind_for(left.of_account("another"), COMMON_ACCOUNT) == 0
+
+
+@pytest.mark.requirement("BIND-21", "BIND-23", "BIND-29")
+def test_accepted_socket_has_the_account_of_its_listener(hosts: TwoHosts) -> None:
+    other = hosts.right.of_account("another")
+    listener = other.listening(80)
+    hosts.left.connected(80, RIGHT)
+    accepted = other.accept(listener)
+    live = other.provider.descriptors.live
+    assert live[accepted].account == live[listener].account == "another"
+
+
+@pytest.mark.requirement("BIND-22")
+def test_rules_of_windows_xp_and_older_are_not_followed(hosts: TwoHosts) -> None:
+    """Informative: those made no difference between wildcard and specific, and reuse got in beside a default bind."""
+    assert bind_as(hosts.left, "Default W", 80) == 0
+    assert bind_as(hosts.left, "Default S", 80) == OK  # INUSE there
+    assert bind_as(hosts.left, "Default S", 81) == 0
+    assert bind_as(hosts.left, "Reuse S", 81) == ACC  # ok there
+    assert bind_as(hosts.left, "Excl W", 82) == 0
+    assert bind_as(hosts.left, "Default S", 82) == ACC  # INUSE there
 
 
 @pytest.mark.requirement("BIND-18")
