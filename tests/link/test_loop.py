@@ -1,6 +1,7 @@
 """The loop on a descriptor that is one end of a pair of packet sockets, and impairments at that device."""
 
 import contextlib
+import select
 import socket
 import threading
 import time
@@ -55,9 +56,8 @@ class Device:
     def answers(self, payload: bytes) -> bool:
         """Takes all frames that are there; True when the answer to an echo with this payload is among them."""
         frames = []
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                frames.append(self.far.recv(70000, socket.MSG_DONTWAIT))
+        while select.select([self.far], [], [], 0)[0]:
+            frames.append(self.far.recv(70000))
         if any(frame.endswith(payload) for frame in frames):
             return True
         self.put(echo(payload))
