@@ -38,7 +38,6 @@ KERNEL_ENDS = ROOT / "scripts" / "kernel_ends.py"
 PATIENCE = 30.0  # seconds for a program to end
 PREFERENCE = "-20"  # the strongest nice value
 IDLE = 0.25  # processors that others may keep busy before a measurement is called disturbed
-IDLE_PATIENCE = 3.0  # seconds to wait for an idle machine
 
 
 @dataclass(frozen=True)
@@ -155,9 +154,9 @@ def busy_processors(seconds: float) -> float:
     return (used() - before) / os.sysconf("SC_CLK_TCK") / seconds
 
 
-def wait_for_idleness() -> float:
-    """Waits, not for ever, until others leave the machine alone; returns how many processors they still keep busy."""
-    deadline = time.monotonic() + IDLE_PATIENCE
+def wait_for_idleness(seconds: float) -> float:
+    """Waits until others leave the machine alone, or `seconds`; returns how many processors they still keep busy."""
+    deadline = time.monotonic() + seconds
     while (busy := busy_processors(0.2)) > IDLE and time.monotonic() < deadline:
         pass
     return busy
@@ -171,7 +170,7 @@ def run_rounds(ends: list[End], names: list[str], options: dict[str, Any], conso
             for name in names:
                 for end in ends if number % 2 == 0 else ends[::-1]:
                     status.update(f"round {number + 1} of {options['rounds']}: {name} over {end.name}")
-                    busy = wait_for_idleness()
+                    busy = wait_for_idleness(options["idle_wait"])
                     told = end.measure(MEASURES[name], options["seconds"], options["warm_up"], options["congestion"])
                     rows.append({"round": number, "measure": name, "end": end.name, "busy_before": busy, **told})
     return rows
@@ -222,6 +221,9 @@ EXAMPLES = "\b\nMeasures:\n" + "\n".join(f"  {name:6} {measure.meaning}" for nam
 @click.option("--seconds", type=click.FloatRange(0.1, 60), default=1.5, show_default=True, help="Of one measurement.")
 @click.option(
     "--warm-up", type=click.FloatRange(0, 10), default=0.4, show_default=True, help="Seconds left out before."
+)
+@click.option(
+    "--idle-wait", type=click.FloatRange(0, 60), default=2, show_default=True, help="Most seconds to wait for others."
 )
 @click.option("--mtu", type=click.IntRange(576, 65521), default=1500, show_default=True, help="Bytes a packet.")
 @click.option("--congestion", default="cubic", show_default=True, help="Of the kernel's sockets.")

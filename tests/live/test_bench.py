@@ -21,7 +21,7 @@ def bench(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def test_bench_tells_figures_of_both_ends(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
-    quick = ["--rounds", "2", "--seconds", "0.1", "--warm-up", "0.1", "--json", str(file)]
+    quick = ["--rounds", "2", "--seconds", "0.1", "--warm-up", "0.1", "--idle-wait", "0", "--json", str(file)]
     result = bench("up", "down8", "echo", *quick)
     assert result.returncode == 0, result.stderr
     told = json.loads(file.read_text())
