@@ -1,0 +1,229 @@
+"""The memory shapes of netcore/storage for Python, built by the tests alone: the product needs no such face."""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from netcore.posix cimport calloc, free, iovec, memcpy
+from netcore.storage.byte_queue cimport (
+    byte_queue_t, queue_append, queue_append_chunk, queue_append_queue, queue_clear, queue_copy, queue_drop,
+    queue_gather,
+)
+from netcore.storage.chunks cimport chunk_pool_close, chunk_pool_t, chunk_t, chunk_take
+from netcore.storage.deadlines cimport (
+    NEVER, arm, deadline_t, deadlines_close, deadlines_open, deadlines_release, deadlines_reserve, deadlines_t,
+    disarm, earliest, heap_item_t, take_earliest,
+)
+from netcore.storage.links cimport link_t, list_append, list_first, list_last, list_remove, list_t
+from netcore.storage.random cimport random_below, random_next, random_t
+from netcore.storage.siphash cimport hash_key_t, siphash
+from netcore.storage.slab cimport slab_close, slab_give, slab_open, slab_t, slab_take
+from netcore.storage.table cimport (
+    table_chain, table_close, table_insert, table_node_t, table_open, table_remove, table_t,
+)
+
+
+cdef class Queue:
+    """A byte queue with a pool of its own."""
+    cdef chunk_pool_t pool
+    cdef byte_queue_t queue
+
+    def append(self, bytes octets):
+        return bool(queue_append(&self.queue, &self.pool, octets, len(octets)))
+
+    def append_chunk(self, bytes octets, int start):
+        cdef chunk_t* chunk = chunk_take(&self.pool, start + len(octets))
+        chunk.start = start
+        chunk.end = start + len(octets)
+        memcpy(chunk.data + start, <const char*> octets, len(octets))
+        queue_append_chunk(&self.queue, chunk)
+
+    def append_queue(self, bytes octets):
+        cdef byte_queue_t other
+        other.head = other.tail = other.cursor = NULL
+        other.length = other.cursor_offset = 0
+        queue_append(&other, &self.pool, octets, len(octets))
+        queue_append_queue(&self.queue, &other)
+        return other.length == 0 and other.head == NULL
+
+    def drop(self, uint64_t length):
+        queue_drop(&self.queue, &self.pool, length)
+
+    def copy(self, uint64_t length):
+        cdef bytes found = PyBytes_FromStringAndSize(NULL, length)
+        cdef uint64_t size = queue_copy(&self.queue, <uint8_t*> <char*> found, length)
+        return found[:size]
+
+    def gather(self, uint64_t offset, uint64_t length, int most):
+        cdef iovec pieces[64]
+        cdef int count = queue_gather(&self.queue, offset, length, pieces, most)
+        return [(<char*> pieces[i].iov_base)[:pieces[i].iov_len] for i in range(count)]
+
+    def clear(self):
+        queue_clear(&self.queue, &self.pool)
+
+    @property
+    def length(self):
+        return self.queue.length
+
+    @property
+    def in_use(self):
+        return self.pool.in_use
+
+    def __dealloc__(self):
+        queue_clear(&self.queue, &self.pool)
+        chunk_pool_close(&self.pool)
+
+
+cdef class Heap:
+    """Deadlines numbered from 0."""
+    cdef deadlines_t heap
+    cdef deadline_t* nodes
+    cdef int count
+
+    def __cinit__(self, int count):
+        self.nodes = <deadline_t*> calloc(count, sizeof(deadline_t))
+        self.count = count
+        deadlines_open(&self.heap)
+        for _ in range(count):
+            deadlines_reserve(&self.heap)
+
+    def arm(self, int number, int64_t due):
+        arm(&self.heap, &self.nodes[number], &self.nodes[number], 0, due)
+
+    def disarm(self, int number):
+        disarm(&self.heap, &self.nodes[number])
+
+    def earliest(self):
+        return None if earliest(&self.heap) == NEVER else earliest(&self.heap)
+
+    def take(self):
+        cdef heap_item_t item = take_earliest(&self.heap)
+        return item.due, <deadline_t*> item.owner - self.nodes
+
+    def places_agree(self):
+        cdef uint32_t i
+        return all(self.heap.items[i].node.place == i + 1 for i in range(self.heap.count))
+
+    def __len__(self):
+        return self.heap.count
+
+    def __dealloc__(self):
+        for _ in range(self.count):
+            deadlines_release(&self.heap)
+        deadlines_close(&self.heap)
+        free(self.nodes)
+
+
+cdef struct entry_t:
+    table_node_t node
+    uint32_t key
+
+
+cdef class Table:
+    """A hash table of numbers, whose hash is the number modulo `spread`."""
+    cdef table_t table
+    cdef slab_t slab
+    cdef uint32_t spread
+
+    def __cinit__(self, uint32_t spread):
+        self.spread = spread
+        table_open(&self.table, 4)
+        slab_open(&self.slab, sizeof(entry_t))
+
+    cdef entry_t* find(self, uint32_t key):
+        cdef table_node_t* node = table_chain(&self.table, key % self.spread)
+        while node != NULL:
+            if (<entry_t*> node).key == key:
+                return <entry_t*> node
+            node = node.next
+        return NULL
+
+    def insert(self, uint32_t key):
+        cdef entry_t* entry = <entry_t*> slab_take(&self.slab)
+        assert entry.key == 0 and entry.node.next == NULL and entry.node.hash == 0, "a taken struct is not all zero"
+        entry.key = key
+        table_insert(&self.table, &entry.node, key % self.spread)
+
+    def remove(self, uint32_t key):
+        cdef entry_t* entry = self.find(key)
+        cdef bint was_there = table_remove(&self.table, &entry.node)
+        again = bool(table_remove(&self.table, &entry.node))
+        slab_give(&self.slab, entry)
+        return bool(was_there), again
+
+    def __contains__(self, uint32_t key):
+        return self.find(key) != NULL
+
+    def __len__(self):
+        return self.table.count
+
+    @property
+    def buckets(self):
+        return self.table.mask + 1
+
+    @property
+    def taken(self):
+        return self.slab.in_use
+
+    def __dealloc__(self):
+        cdef uint32_t i
+        for i in range(self.table.mask + 1):
+            while self.table.buckets[i] != NULL:
+                entry = self.table.buckets[i]
+                table_remove(&self.table, entry)
+                slab_give(&self.slab, entry)
+        table_close(&self.table)
+        slab_close(&self.slab)
+
+
+cdef class Lists:
+    """Links numbered from 0, each in one of a few lists or in none."""
+    cdef list_t lists[4]
+    cdef link_t links[64]
+
+    def append(self, int where, int number):
+        list_append(&self.lists[where], &self.links[number], &self.links[number])
+
+    def remove(self, int number):
+        list_remove(&self.links[number])
+
+    def content(self, int where):
+        cdef link_t* link = self.lists[where].first
+        forward = []
+        while link != NULL:
+            assert link.where == &self.lists[where] and link.owner == link
+            forward.append(link - self.links)
+            link = link.next
+        link = self.lists[where].last
+        backward = []
+        while link != NULL:
+            backward.append(link - self.links)
+            link = link.previous
+        assert forward == backward[::-1] and len(forward) == self.lists[where].count
+        if not forward:
+            assert list_first(&self.lists[where]) == NULL and list_last(&self.lists[where]) == NULL
+            return forward
+        assert <link_t*> list_first(&self.lists[where]) - self.links == forward[0]
+        assert <link_t*> list_last(&self.lists[where]) - self.links == forward[len(forward) - 1]
+        return forward
+
+
+def random_numbers(uint64_t seed, int count):
+    cdef random_t source
+    source.state = seed
+    return [random_next(&source) for _ in range(count)]
+
+
+def random_numbers_below(uint64_t seed, uint32_t limit, int count):
+    cdef random_t source
+    source.state = seed
+    return [random_below(&source, limit) for _ in range(count)]
+
+
+def hash_words(uint64_t k0, uint64_t k1, words):
+    cdef hash_key_t key
+    cdef uint64_t buffer[16]
+    key.k0 = k0
+    key.k1 = k1
+    for place, word in enumerate(words):
+        buffer[place] = word
+    return siphash(&key, buffer, len(words))

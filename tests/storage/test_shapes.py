@@ -1,0 +1,172 @@
+"""The memory shapes of the core against plain Python models of them."""
+
+import random
+from types import ModuleType
+
+import pytest
+
+SMALL, LARGE = 2000, 69584  # capacities of the two sizes of chunk
+
+
+def queue_and_model(shapes: ModuleType, seed: int, steps: int) -> None:
+    """Does the same random things to a byte queue and to a bytearray."""
+    source = random.Random(seed)
+    queue, model = shapes.Queue(), bytearray()
+    for _ in range(steps):
+        size = source.choice((0, 1, 5, 999, SMALL, SMALL + 1, 5000, LARGE, LARGE + 1, 150_000))
+        text = source.randbytes(size)
+        pick = source.random()
+        if pick < 0.25:
+            assert queue.append(text)
+            model += text
+        elif pick < 0.32 and 0 < size <= LARGE - 100:
+            queue.append_chunk(text, source.randrange(100))
+            model += text
+        elif pick < 0.4:
+            assert queue.append_queue(text)
+            model += text
+        elif pick < 0.6:
+            dropped = source.choice((size, len(model) // 2, len(model), len(model) + 1, 1))
+            queue.drop(dropped)
+            del model[:dropped]
+        elif pick < 0.63:
+            queue.clear()
+            model.clear()
+        elif model:
+            offset = source.randrange(len(model))
+            length = source.randint(1, len(model) - offset)
+            pieces = queue.gather(offset, length, 64)
+            assert b"".join(pieces) == model[offset : offset + length]
+            few = queue.gather(offset, length, 2)
+            assert len(few) <= 2
+            assert model[offset:].startswith(b"".join(few))
+        assert queue.length == len(model)
+        assert queue.copy(len(model) + 10) == model
+    queue.clear()
+    assert queue.in_use == 0
+
+
+@pytest.mark.requirement("SND-9")
+@pytest.mark.parametrize("seed", range(20))
+def test_byte_queue_is_a_queue_of_bytes(shapes: ModuleType, seed: int) -> None:
+    queue_and_model(shapes, seed, 150)
+
+
+def test_gather_after_a_drop_within_its_last_chunk_starts_at_the_right_byte(shapes: ModuleType) -> None:
+    queue = shapes.Queue()
+    text = bytes(number % 251 for number in range(3 * LARGE))
+    queue.append(text)
+    for offset in (0, LARGE - 1, LARGE, 2 * LARGE + 5):
+        for drop in (0, 1, 100, LARGE - 1, LARGE):
+            fresh = shapes.Queue()
+            fresh.append(text)
+            fresh.gather(offset, 10, 4)
+            fresh.drop(drop)
+            assert b"".join(fresh.gather(0, 500, 4)) == text[drop : drop + 500]
+            if offset >= drop:
+                assert b"".join(fresh.gather(offset - drop, 500, 4)) == text[offset : offset + 500]
+
+
+def test_idle_queue_stays_small_and_gives_its_memory_back(shapes: ModuleType) -> None:
+    queue = shapes.Queue()
+    queue.append(b"x")
+    assert queue.in_use == SMALL
+    queue.drop(1)
+    assert queue.in_use == 0
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_deadlines_come_in_order_of_time_and_then_of_arming(shapes: ModuleType, seed: int) -> None:
+    source = random.Random(seed)
+    heap, model, serial = shapes.Heap(200), {}, 0
+    for _ in range(3000):
+        pick = source.random()
+        number = source.randrange(200)
+        if pick < 0.55:
+            due = source.randrange(50)
+            heap.arm(number, due)
+            serial += 1
+            model[number] = (due, serial)
+        elif pick < 0.75:
+            heap.disarm(number)
+            model.pop(number, None)
+        elif model:
+            first = min(model, key=lambda each: model[each])
+            assert heap.take() == (model.pop(first)[0], first)
+        assert len(heap) == len(model)
+        assert heap.earliest() == (min(model.values())[0] if model else None)
+        assert heap.places_agree()
+
+
+@pytest.mark.parametrize("spread", [1, 3, 1 << 31])
+def test_table_finds_what_is_in_it_whatever_the_hash(shapes: ModuleType, spread: int) -> None:
+    source = random.Random(spread)
+    table, model = shapes.Table(spread), set()
+    for _ in range(2000):
+        key = source.randrange(1, 500)
+        if key not in model:
+            table.insert(key)
+            model.add(key)
+        elif source.random() < 0.6:
+            assert table.remove(key) == (True, False)
+            model.remove(key)
+        assert (key in table) == (key in model)
+        assert len(table) == table.taken == len(model)
+    assert all(key in table for key in model)
+
+
+@pytest.mark.requirement("LIM-3")
+def test_table_grows_with_what_is_in_it(shapes: ModuleType) -> None:
+    table = shapes.Table(1 << 31)
+    for key in range(1, 1001):
+        table.insert(key)
+    assert 1000 <= table.buckets <= 2048
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_lists_keep_their_links_in_order_both_ways(shapes: ModuleType, seed: int) -> None:
+    source = random.Random(seed)
+    lists = shapes.Lists()
+    model: list[list[int]] = [[], [], [], []]
+    for _ in range(2000):
+        number = source.randrange(64)
+        lists.remove(number)
+        for content in model:
+            if number in content:
+                content.remove(number)
+        if source.random() < 0.7:
+            where = source.randrange(4)
+            lists.append(where, number)
+            model[where].append(number)
+        assert [lists.content(where) for where in range(4)] == model
+
+
+# the reference vectors of SipHash-2-4 (Aumasson and Bernstein, appendix A and vectors.h) for whole words of input
+KEY = (0x0706050403020100, 0x0F0E0D0C0B0A0908)
+
+
+@pytest.mark.requirement("SND-1")
+def test_siphash_gives_the_reference_values(shapes: ModuleType) -> None:
+    assert shapes.hash_words(*KEY, []) == 0x726FDB47DD0E0E31
+    assert shapes.hash_words(*KEY, [0x0706050403020100]) == 0x93F5F5799A932462
+
+
+@pytest.mark.requirement("LIM-5")
+def test_random_numbers_are_those_of_splitmix64(shapes: ModuleType) -> None:
+    # the values published with the algorithm for the seed 1234567
+    expected = [
+        6457827717110365317,
+        3203168211198807973,
+        9817491932198370423,
+        4593380528125082431,
+        16408922859458223821,
+    ]
+    assert shapes.random_numbers(1234567, 5) == expected
+
+
+def test_random_numbers_below_a_limit_fill_it_evenly(shapes: ModuleType) -> None:
+    for limit in (1, 2, 7, 1_000_000, 0xFFFFFFFF):
+        numbers = shapes.random_numbers_below(1, limit, 2000)
+        assert 0 <= min(numbers) <= max(numbers) < limit
+    counts = [shapes.random_numbers_below(5, 10, 10_000).count(number) for number in range(10)]
+    assert all(abs(count - 1000) < 5 * 1000**0.5 for count in counts)
