@@ -150,6 +150,53 @@ def test_retransmitted_segment_is_a_sample_with_timestamps(host):
 
 
 @pytest.mark.requirement("SND-6")
+def test_time_out_after_a_lost_ack_is_no_round_trip(host):
+    # The peer answers the second copy with the timestamp of the first (RFC 7323 5.3 R3). Taken for a sample, each lost
+    # ACK would double the time-out, and a link of 100 ms would end at 60 s.
+    peer, endpoint = established(host, round_trip=100 * MILLISECOND, timestamps=True)
+    endpoint.nodelay = True
+    rto = endpoint.info()["rto"]
+    for _ in range(5):
+        endpoint.send(b"x")
+        peer.take()
+        first_copy = peer.tsecr
+        wait(peer)
+        peer.take()
+        peer.tsecr = first_copy
+        host.advance(100 * MILLISECOND)
+        peer.send("A")
+        assert endpoint.info()["srtt"] == 100 * MILLISECOND
+        # Karn: backed off until a copy of its own is measured
+        endpoint.send(b"y")
+        peer.take()
+        assert host.until_deadline() == 2 * rto
+        host.advance(100 * MILLISECOND)
+        peer.send("A")
+        assert endpoint.info()["backoff"] == 0
+        assert endpoint.info()["rto"] <= rto
+        rto = endpoint.info()["rto"]
+
+
+@pytest.mark.requirement("SND-6")
+def test_round_trip_of_the_first_segment_sent_again_counts_while_more_is_sent_again(host):
+    peer, endpoint = established(host, round_trip=100 * MILLISECOND, timestamps=True)
+    eff_mss = endpoint.info()["eff_mss"]
+    endpoint.send(b"x" * (6 * eff_mss))
+    peer.take()
+    wait(peer)
+    peer.take()
+    assert endpoint.info()["backoff"] == 1
+    for number in range(1, 4):
+        echo = peer.tsecr
+        host.advance(100 * MILLISECOND)
+        peer.tsecr = echo
+        peer.send("A", ack=1 + number * eff_mss)
+        assert endpoint.info()["srtt"] == 100 * MILLISECOND
+        assert endpoint.info()["backoff"] == 0
+        peer.take()
+
+
+@pytest.mark.requirement("SND-6")
 @pytest.mark.parametrize("timestamps", [False, True])
 def test_time_out_doubles_to_60_s_and_restarts_there(make_host, timestamps):
     peer, endpoint = established(make_host(), timestamps=timestamps)

@@ -1,6 +1,6 @@
 """ACK processing of the synchronized states; SEG-6, SEG-8, SND-5, SND-6."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from netcore.storage.byte_queue cimport queue_drop
 from netcore.tcp.recovery cimport duplicate_ack, new_ack
 from netcore.tcp.rtt cimport rtt_sample
@@ -34,6 +34,10 @@ cdef void sample_round_trip(tcb_t* tcb, const segment_t* seg, uint32_t acked, in
     cdef int64_t sample
     cdef uint32_t samples
     if tcb.timestamps and seg.has_timestamps and seg.tsecr != 0:
+        if seq_lt(tcb.snd_una - acked, tcb.resent_seq) and <int32_t> (seg.tsecr - tcb.resent_ts) < 0:
+            # The echo of the first copy of what was sent again: it came late, or its ACK was lost and this one answers
+            # the second copy, which would take the time-out itself for a round trip and double it each time. Karn.
+            return
         sample = <int64_t> (timestamp_now(tcb, now) - seg.tsecr) * 1_000_000
         if sample > tcb.transport.tunables.rto_maximum * 4:
             # an echo of nothing we sent

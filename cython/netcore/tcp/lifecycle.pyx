@@ -45,7 +45,7 @@ cdef tcb_t* give_birth(transport_t* transport, const address_t* local, uint16_t 
     tcb.quick_acks = <unsigned char> transport.tunables.quick_acks
     tcb.rtt.rto = transport.tunables.rto_initial
     tcb.iss = initial_sequence(&transport.isn_key, local, local_port, remote, remote_port, now)
-    tcb.snd_una = tcb.snd_nxt = tcb.snd_rxt = tcb.recover = tcb.iss
+    tcb.snd_una = tcb.snd_nxt = tcb.snd_rxt = tcb.recover = tcb.resent_seq = tcb.iss
     tcb.ts_offset = timestamp_offset(&transport.timestamp_key, local, remote)
     tcb.snd_mss = tcb.eff_mss = tcb.rcv_mss = 536
     insert_entry(transport, &tcb.entry)

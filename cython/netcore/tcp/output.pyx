@@ -135,6 +135,9 @@ cdef bint resend(tcb_t* tcb, segment_out_t* out, uint32_t seq, uint32_t most, in
     acknowledge(tcb, out, now)
     tcb.transport.counters.RetransSegs += (length + tcb.eff_mss - 1) // tcb.eff_mss if length else 1
     tcb.timed_at = 0
+    tcb.resent_seq = seq + length
+    if seq == tcb.snd_una:
+        tcb.resent_ts = timestamp_now(tcb, now)
     tcb.last_sent = now
     start_timer(tcb, now)
     return True

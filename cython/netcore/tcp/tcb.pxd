@@ -249,6 +249,9 @@ cdef struct tcb_t:
     # without timestamps one segment is timed at a time (Karn): its end, and when it went; 0: none
     uint32_t timed_seq
     int64_t timed_at
+    # with timestamps: the end of what was last sent again, and the TSval when that began
+    uint32_t resent_seq
+    uint32_t resent_ts
     uint8_t backoff
     uint8_t retries
     int64_t syn_rto
