@@ -75,12 +75,15 @@ class Transfer:
     right: dict[str, Any] = field(default_factory=dict)
     sides: dict[str, Any] = field(default_factory=dict)
     record: bool = False
+    start: int = 0
 
     def __post_init__(self) -> None:
         engines = [
             Engine(address=address, prefix=24, seed=b"%016d" % (2 * self.seed + number), **arguments)
             for number, (address, arguments) in enumerate(((LEFT, self.left), (RIGHT, self.right)))
         ]
+        for engine in engines:
+            engine.advance(self.start)
         mtu = min(engine.mtu for engine in engines)
         self.impairments = [Impairment(seed=2 * self.seed + number, **{"mtu": mtu, **self.link}) for number in (0, 1)]
         self.pair = Pair(engines[0], engines[1], forward=self.impairments[0], backward=self.impairments[1])
