@@ -23,6 +23,7 @@ _CORE_FIELDS: Final = {
     "syn_flood_age_ms": ("syn_flood_age", _MILLISECOND),
     "syn_flood_calm_ms": ("syn_flood_calm", _MILLISECOND),
     "cond_request_life_ms": ("conditional_life", _MILLISECOND),
+    "hint_max": ("conditional_requests", 1),
 }
 
 
@@ -63,7 +64,7 @@ class StackConfig(BaseModel):
     hint_min: Count = 200
     """HINT_MIN: smallest backlog that SOMAXCONN_HINT selects."""
     hint_max: Count = 65535
-    """HINT_MAX: largest backlog that SOMAXCONN_HINT selects."""
+    """HINT_MAX: largest backlog that SOMAXCONN_HINT selects, and most undecided requests of a listener (ACPT-33)."""
     ephemeral_low: Port = 49152
     """EPHEMERAL: first port the provider chooses from (BIND-8)."""
     ephemeral_high: Port = 65535

@@ -115,6 +115,10 @@ class CraftedClients(CraftedPeer):
         port = next(self._ports)
         return Client(self, port, to, iss=port * 100_000)
 
+    def engine_connections(self) -> int:
+        """Connections of any state that the host holds, requests included."""
+        return self.driver.engine.usage()["connections"]
+
     def collect(self) -> None:
         self._frames += self.sent()
 

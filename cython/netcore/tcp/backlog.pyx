@@ -19,10 +19,6 @@ from netcore.tcp.tcb cimport (
 from netcore.wire.address cimport address_t
 from netcore.wire.tcp cimport ACK, FIN, RST, SYN, segment_t
 
-cdef enum:
-    # HINT_MAX (ACPT-33)
-    REQUESTS_MOST = 65535
-
 
 cdef listener_t* open_listener(transport_t* transport, const address_t* local, uint16_t local_port, uint32_t backlog,
                                uint32_t rank) noexcept nogil:
@@ -66,7 +62,7 @@ cdef tcb_t* listen_arrives(listener_t* listener, const segment_t* seg, int64_t n
     elif listener.conditional:
         keep_request(listener, seg, now)
     else:
-        judge_flood(listener, is_full(listener), count_aged(listener, now), occupancy(listener), now)
+        judge_flood(listener, count_aged(listener, now), occupancy(listener), now)
         if listener.flood.on:
             # LISTEN-75: while there is room as well
             send_cookie(listener, seg, now)
@@ -138,7 +134,7 @@ cdef tcb_t* ack_arrives(listener_t* listener, const segment_t* seg, int64_t now)
 cdef void keep_request(listener_t* listener, const segment_t* seg, int64_t now) noexcept nogil:
     """ACPT-31: the SYN is not answered until an accept decides; ACPT-33: neither the backlog nor its RST applies."""
     cdef tcb_t* tcb
-    if listener.requests.count >= REQUESTS_MOST:
+    if listener.requests.count >= listener.transport.tunables.conditional_requests:
         refuse(listener, seg)
         return
     tcb = begin_passive(listener, seg, now)

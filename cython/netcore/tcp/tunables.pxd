@@ -42,6 +42,8 @@ cdef struct tunables_t:
     int64_t syn_flood_age
     int64_t syn_flood_calm
     int64_t conditional_life
+    # undecided requests of one listener (ACPT-33)
+    int64_t conditional_requests
     # the network layer
     int64_t ttl
     int64_t icmp_interval
@@ -80,6 +82,7 @@ cdef inline void set_default_tunables(tunables_t* t) noexcept nogil:
     t.syn_flood_age = 1_000_000_000
     t.syn_flood_calm = 5_000_000_000
     t.conditional_life = 30_000_000_000
+    t.conditional_requests = 65535
     t.ttl = 128
     t.icmp_interval = 10_000_000
     t.neighbor_lifetime = 30_000_000_000
