@@ -11,5 +11,6 @@ cdef void send_cookie(listener_t* listener, const segment_t* seg, int64_t now) n
 cdef tcb_t* take_cookie(listener_t* listener, const segment_t* seg, int64_t now) noexcept nogil
 # Whether a cookie sent may still come back.
 cdef bint is_cookie_due(const listener_t* listener, int64_t now) noexcept nogil
-# LISTEN-74: enters or leaves the mode; called for each SYN with whether the queue is full.
-cdef void judge_flood(listener_t* listener, bint full, uint32_t aged, uint32_t occupied, int64_t now) noexcept nogil
+# LISTEN-74: enters or leaves the mode; called for each SYN with how many half-open connections are older than
+# syn_flood_age and how many slots are taken.
+cdef void judge_flood(listener_t* listener, uint32_t aged, uint32_t occupied, int64_t now) noexcept nogil

@@ -55,17 +55,20 @@ cdef void roll_parts(listener_t* listener, int64_t now) noexcept nogil:
     listener.flood.part = part
 
 
-cdef void judge_flood(listener_t* listener, bint full, uint32_t aged, uint32_t occupied, int64_t now) noexcept nogil:
+cdef void judge_flood(listener_t* listener, uint32_t aged, uint32_t occupied, int64_t now) noexcept nogil:
     cdef int64_t unanswered = 0
+    cdef bint full = occupied >= listener.backlog
+    cdef bint attacked = full and listener.transport.tunables.syn_protection and aged and 2 * aged >= occupied
     cdef int i
     if not listener.flood.on:
-        if full and listener.transport.tunables.syn_protection and 2 * aged >= occupied and aged:
+        if attacked:
             listener.flood.on = True
             listener.flood.since = now
             listener.transport.counters.SynFloodsBegun += 1
         return
     roll_parts(listener, now)
-    if now - listener.flood.since < listener.transport.tunables.syn_flood_calm:
+    # a mode that would be entered again at once is not left: the SYN between would be refused (LISTEN-77)
+    if attacked or now - listener.flood.since < listener.transport.tunables.syn_flood_calm:
         return
     for i in range(FLOOD_PARTS + 1):
         unanswered += <int64_t> listener.flood.sent[i] - listener.flood.validated[i]

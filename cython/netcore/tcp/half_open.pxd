@@ -38,7 +38,7 @@ cdef inline uint32_t count_aged(listener_t* listener, int64_t now) noexcept nogi
     cdef tcb_t* tcb
     while listener.young != NULL:
         tcb = <tcb_t*> listener.young.owner
-        if tcb.born > latest:
+        if tcb.born >= latest:
             break
         tcb.aged = True
         listener.aged += 1
