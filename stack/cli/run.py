@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -87,6 +87,8 @@ def run(host: HostOptions, once: bool, directory: Path, port: int, command: tupl
             server = undo.enter_context(_file_server(running.stack.provider, port, directory, failed))
             assert running.lab is not None
             if command:
+                if ending.wished:
+                    return 128 + signal.SIGTERM  # told to end before the command could be started
                 url = web_address(str(running.address.ip), port)
                 return run_command(
                     running.lab, command, {"WSPSTACK_ADDRESS": str(running.address.ip), "WSPSTACK_URL": url}
@@ -173,34 +175,52 @@ def run_command(lab: "Lab", command: tuple[str, ...], variables: dict[str, str])
     """
     # The server's first flush must not mix with what the command writes.
     sys.stdout.flush()
-    try:
-        process = lab.popen(list(command), env={**os.environ, **variables})
-    except FileNotFoundError:
-        note(f"no such command: {command[0]}")
-        return NOT_FOUND
-    except OSError as error:
-        note(f"{command[0]} cannot be run: {error.strerror}")
-        return NOT_RUNNABLE
-    with _forwarded_signals(process):
+    with _Forwarding() as forwarding:
+        try:
+            process = lab.popen(list(command), env={**os.environ, **variables})
+        except FileNotFoundError:
+            note(f"no such command: {command[0]}")
+            return NOT_FOUND
+        except OSError as error:
+            note(f"{command[0]} cannot be run: {error.strerror}")
+            return NOT_RUNNABLE
+        forwarding.to(process)
         status = process.wait()
     return status if status >= 0 else 128 - status
 
 
-@contextlib.contextmanager
-def _forwarded_signals(process: "subprocess.Popen[Any]") -> Iterator[None]:
-    def forward(number: int, frame: FrameType | None) -> None:
+class _Forwarding:
+    """Hands signals sent to us on to the command; one that comes before the command runs is kept for it."""
+
+    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[Any] | None = None
+        self._kept: list[int] = []
+        self._before: list[Any] = []
+
+    def __enter__(self) -> Self:
+        self._before = [signal.signal(number, self._forward) for number in self.NUMBERS]
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in zip(self.NUMBERS, self._before, strict=True):
+            signal.signal(number, handler)
+
+    def to(self, process: "subprocess.Popen[Any]") -> None:
+        """From now on, and for what was kept: to `process`."""
+        self._process = process
+        while self._kept:
+            process.send_signal(self._kept.pop(0))
+
+    def _forward(self, number: int, frame: FrameType | None) -> None:
         # The terminal sends Ctrl-C to the whole foreground group: the command has it already.
         if number == signal.SIGINT and _in_foreground():
             return
-        process.send_signal(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, forward) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
+        if self._process is None:
+            self._kept.append(number)
+        else:
+            self._process.send_signal(number)
 
 
 def _in_foreground() -> bool:
