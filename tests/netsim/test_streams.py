@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP
 
-from tests.netsim.transfers import MILLISECOND, Transfer
+from tests.netsim.transfers import MILLISECOND, SECOND, Transfer
 
 LINKS = {
     "clean": {"delay": 5 * MILLISECOND},
@@ -60,6 +60,20 @@ def test_small_receive_buffers_and_losses_do_not_stall(seed, buffer):
     size = 200 if buffer == 1 else 12_000
     hosts = {"receive_buffer": buffer, "window_scaling": seed % 2}
     Transfer(seed, sizes=(size, size // 2), link=LINKS["heavy loss"], left=hosts, right=hosts).run()
+
+
+@pytest.mark.requirement("SND-6")
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("timestamps", [0, 1])
+def test_lost_acks_do_not_teach_a_time_out_of_minutes(seed, timestamps):
+    # one byte at a time, so that each loss costs a time-out of about 200 ms; of virtual time
+    host = {"send_buffer": 1, "timestamps": timestamps}
+    link = {"delay": 20 * MILLISECOND, "loss": 150_000}
+    transfer = Transfer(seed, sizes=(400, 0), link=link, left=host, right=host, sides={"write_size": 1})
+    listener = transfer.connect()
+    transfer.until_done(listener)
+    assert transfer.pair.now < 1000 * SECOND
+    transfer.check()
 
 
 @pytest.mark.requirement("SND-2", "SND-4")
@@ -123,11 +137,11 @@ def test_bytes_sent_before_close_all_arrive(seed):
             received += buffer[:count]
             continue
         assert transfer.pair.step(), f"seed {seed}: nothing is scheduled"
-        assert transfer.pair.now < 4000 * 10**9, f"seed {seed}: stalled"
+        assert transfer.pair.now < 4000 * SECOND, f"seed {seed}: stalled"
     assert bytes(received) == text, f"seed {seed}"
     accepted.close()
     listener.close()
-    transfer.pair.run_until(transfer.pair.now + 1000 * 10**9)
+    transfer.pair.run_until(transfer.pair.now + 1000 * SECOND)
     for side in (transfer.client, transfer.server):
         usage = side.engine.usage()
         assert not {name: count for name, count in usage.items() if count and name != "neighbors"}, f"seed {seed}"
