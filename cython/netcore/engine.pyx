@@ -20,7 +20,7 @@ from netcore.storage.table cimport table_chain, table_node_t
 from netcore.tcp.backlog cimport empty_listener, open_listener
 from netcore.tcp.calls cimport open_active
 from netcore.tcp.counters cimport counters_t
-from netcore.tcp.lifecycle cimport abort_connection
+from netcore.tcp.lifecycle cimport abort_connection, finish
 from netcore.tcp.table cimport choose_free_port
 from netcore.tcp.tcb cimport (
     ENTRY_CONNECTION, STATE_COUNT, STATUS_ABORTED, STATUS_NO_BUFFERS, STATUS_UNREACHABLE, Status,
@@ -439,6 +439,11 @@ cdef void pass_time(host_t* host, int64_t now) noexcept nogil:
     host.now = now
 
 
+cdef bint is_delivered(const tcb_t* tcb) noexcept nogil:
+    """All text and the FIN are acknowledged."""
+    return tcb.fin_sent and tcb.send_queue.length == 0 and tcb.snd_una == tcb.snd_nxt
+
+
 cdef uint32_t count_undelivered(host_t* host) noexcept nogil:
     """CLEAN-5: orphans whose data or FIN is not acknowledged."""
     cdef uint32_t i
@@ -452,7 +457,7 @@ cdef uint32_t count_undelivered(host_t* host) noexcept nogil:
         while node != NULL:
             if (<entry_t*> node).kind == ENTRY_CONNECTION:
                 tcb = <tcb_t*> node
-                if tcb.orphan and (tcb.send_queue.length or tcb.snd_una != tcb.snd_nxt or not tcb.fin_sent):
+                if tcb.orphan and not is_delivered(tcb):
                     count += 1
             node = node.next
     return count
@@ -463,6 +468,7 @@ cdef int abort_everything(host_t* host) noexcept nogil:
     cdef int count = 0
     cdef table_node_t* node
     cdef table_node_t* following
+    cdef tcb_t* tcb
     for i in range(host.transport.listeners.mask + 1):
         node = host.transport.listeners.buckets[i]
         while node != NULL:
@@ -476,7 +482,12 @@ cdef int abort_everything(host_t* host) noexcept nogil:
         while node != NULL:
             following = node.next
             if (<entry_t*> node).kind == ENTRY_CONNECTION:
-                abort_connection(<tcb_t*> node, STATUS_ABORTED)
+                tcb = <tcb_t*> node
+                if tcb.orphan and is_delivered(tcb):
+                    # CLEAN-3: an RST could take from the peer's program what it has not read yet
+                    finish(tcb, STATUS_ABORTED)
+                else:
+                    abort_connection(tcb, STATUS_ABORTED)
                 # the queue of segments without a connection is bounded: it is emptied as it fills
                 settle(host, host_time(host))
                 following = host.transport.connections.buckets[i]

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from netcore.impairment cimport impair_t, parcel_t
-from netcore.posix cimport calloc, free, iovec, memcpy
+from netcore.posix cimport calloc, count_up, free, iovec, load_count, memcpy
 from netcore.storage.chunks cimport LARGE_CHUNK, chunk_give, chunk_pool_close, chunk_t, chunk_take
 from netcore.storage.deadlines cimport (
     arm, deadlines_close, deadlines_open, deadlines_release, deadlines_reserve, earliest, take_earliest,
@@ -115,22 +115,22 @@ cdef void pass_frame(impair_t* impair, chunk_t* chunk, int64_t now) noexcept nog
     cdef chunk_t* copy
     cdef uint32_t bit
     cdef uint32_t link = ETHERNET_HEADER_LENGTH if impair.ethernet else 0
-    impair.seen += 1
+    count_up(&impair.seen)
     if happens(impair, impair.loss):
-        impair.lost += 1
+        count_up(&impair.lost)
         chunk_give(&impair.pool, chunk)
         return
     if happens(impair, impair.corrupt) and chunk.end > link:
         # behind the link header: a real link's own checksum would have dropped the frame else
         bit = random_below(&impair.random, (chunk.end - link) * 8)
         chunk.data[link + (bit >> 3)] ^= <uint8_t> (1 << (bit & 7))
-        impair.corrupted += 1
+        count_up(&impair.corrupted)
     if happens(impair, impair.duplicate):
         copy = chunk_take(&impair.pool, chunk.end)
         if copy != NULL:
             memcpy(copy.data, chunk.data, chunk.end)
             copy.end = chunk.end
-            impair.duplicated += 1
+            count_up(&impair.duplicated)
             transmit(impair, chunk, now)
             transmit(impair, copy, now)
             return
@@ -145,7 +145,7 @@ cdef void transmit(impair_t* impair, chunk_t* chunk, int64_t now) noexcept nogil
         if impair.busy_until < now:
             impair.busy_until = now
         if (impair.busy_until - now) // 1000 * impair.rate // 8_000_000 > impair.queue:
-            impair.overflowed += 1
+            count_up(&impair.overflowed)
             chunk_give(&impair.pool, chunk)
             return
         impair.busy_until += <int64_t> chunk.end * 8_000_000_000LL // impair.rate
@@ -154,7 +154,7 @@ cdef void transmit(impair_t* impair, chunk_t* chunk, int64_t now) noexcept nogil
     if impair.jitter:
         due += random_below(&impair.random, <uint32_t> impair.jitter)
     if happens(impair, impair.reorder):
-        impair.reordered += 1
+        count_up(&impair.reordered)
         due += impair.reorder_by
     else:
         # jitter stretches and squeezes, it does not overtake
@@ -168,7 +168,7 @@ cdef void transmit(impair_t* impair, chunk_t* chunk, int64_t now) noexcept nogil
         chunk_give(&impair.pool, chunk)
         return
     parcel.chunk = chunk
-    impair.passed += 1
+    count_up(&impair.passed)
     arm(&impair.parcels, &parcel.deadline, parcel, 0, due)
 
 
@@ -240,8 +240,9 @@ cdef class Impairment:
         free(impair)
 
     def counters(self) -> dict[str, int]:
+        cdef impair_t* impair = self.impair
         return {
-            "seen": self.impair.seen, "passed": self.impair.passed, "lost": self.impair.lost,
-            "duplicated": self.impair.duplicated, "corrupted": self.impair.corrupted,
-            "reordered": self.impair.reordered, "overflowed": self.impair.overflowed,
+            "seen": load_count(&impair.seen), "passed": load_count(&impair.passed), "lost": load_count(&impair.lost),
+            "duplicated": load_count(&impair.duplicated), "corrupted": load_count(&impair.corrupted),
+            "reordered": load_count(&impair.reordered), "overflowed": load_count(&impair.overflowed),
         }

@@ -92,6 +92,9 @@ cdef extern from *:
     #endif
     #define load_acquire(pointer) __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
     #define store_release(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
+    /* a count that one thread at a time raises, under a lock, and any thread reads without it */
+    #define count_up(count) __atomic_store_n(count, *(count) + 1, __ATOMIC_RELAXED)
+    #define load_count(count) __atomic_load_n(count, __ATOMIC_RELAXED)
     #define load_pointer(pointer) __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
     #define swap_pointer(pointer, value) __atomic_exchange_n(pointer, value, __ATOMIC_ACQ_REL)
     #define replace_pointer(pointer, expected, value) \\
@@ -103,6 +106,8 @@ cdef extern from *:
         RACE_DETECTOR
     int load_acquire(int* pointer) nogil
     void store_release(int* pointer, int value) nogil
+    void count_up(uint64_t* count) nogil
+    uint64_t load_count(uint64_t* count) nogil
     void* load_pointer(void** pointer) nogil
     void* swap_pointer(void** pointer, void* value) nogil
     bint replace_pointer(void** pointer, void** expected, void* value) nogil
