@@ -199,3 +199,35 @@ def test_out_of_order_segments_of_one_drain_are_acknowledged_each():
         assert transfer.client.engine.counters()["TCPFastRetrans"] == 1
         return
     raise AssertionError("no seed lost the first segment of a burst")
+
+
+@pytest.mark.requirement("SND-4")
+@pytest.mark.parametrize("kind", ["plain", "bare", "offloads"])
+def test_one_ack_answers_all_that_one_drain_brought_in_order(kind):
+    transfer = Transfer(1, sizes=(100_000, 0), link={"delay": 5 * MILLISECOND}, left=HOSTS[kind], right=HOSTS[kind],
+                        record=True).run()  # fmt: skip
+    acks = {}
+    bursts = {}
+    for time, side, frame in transfer.pair.recorded():
+        packet = IP(frame[14:])
+        if frame[12:14] != b"\x08\x00" or "S" in packet[TCP].flags:
+            continue
+        if side == "left" and packet[TCP].flags == "A":
+            acks[time] = acks.get(time, 0) + 1
+        elif side == "right" and len(packet[TCP].payload) > 6:
+            bursts[time] = bursts.get(time, 0) + 1
+    assert max(bursts.values()) >= (10 if kind != "offloads" else 1)
+    for time in bursts:
+        assert acks.get(time + 5 * MILLISECOND, 0) <= 1
+
+
+@pytest.mark.requirement("SEG-14")
+@pytest.mark.parametrize("kind", ["plain", "offloads"])
+def test_corruption_is_seen_by_the_checksums_with_and_without_offloads(kind):
+    transfer = Transfer(3, sizes=(200_000, 0), link={"delay": MILLISECOND, "corrupt": 100_000},
+                        left=HOSTS[kind], right=HOSTS[kind]).run()  # fmt: skip
+    corrupted = transfer.impairments[0].counters()["corrupted"]
+    counters = transfer.server.engine.counters()
+    # what no checksum covers is padding, and the address resolution's frames
+    assert corrupted > 10
+    assert corrupted - 3 <= counters["InCsumErrors"] + counters["InHdrErrors"] <= corrupted

@@ -88,6 +88,17 @@ def test_fin_rides_on_the_last_text(host):
     assert b"".join(segment.text for segment in found) == b"bye"
 
 
+@pytest.mark.parametrize(("room", "flags"), [(3, "PA"), (4, "FPA")])
+def test_fin_does_not_go_beyond_the_window(host, room, flags):
+    peer = Peer(host)
+    endpoint = peer.open_passively()
+    peer.send("A", window=0)
+    endpoint.send(b"bye")
+    endpoint.close()
+    peer.send("A", window=room)
+    peer.expect(wanted(flags, seq=1, text=b"bye"))
+
+
 @pytest.mark.parametrize("room", [2, 3, 4])
 def test_fin_needs_room_in_the_window(host, room):
     peer = Peer(host)
