@@ -321,7 +321,13 @@ cdef class Engine(HostHandle):
         return port
 
     def port_in_use(self, port: int) -> bool:
-        return self.host.transport.port_users[port_argument("port", port)] != 0
+        cdef uint16_t number = port_argument("port", port)
+        cdef bint used
+        with nogil:
+            enter(self.host)
+            used = self.host.transport.port_users[number] != 0
+            unlock(self.host)
+        return used
 
     def connections_on(self, port: int) -> int:
         """Connections with this local port, orphans included, TIME-WAIT and listeners not (BIND-27)."""
