@@ -132,6 +132,7 @@ class LiveDriver:
         if thread is not None and thread.is_alive():
             self._loop.stop()
             thread.join()
+        self._loop.close()
         for owner in list(self._waiters):
             owner.waiter.close()
 

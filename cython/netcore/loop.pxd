@@ -14,8 +14,12 @@ cdef class Loop:
     cdef bint rested
     cdef uint64_t batches
     cdef bint device_lost
+    # both with the GIL held
+    cdef bint running
+    cdef bint detached
     # until when the next rest may last (ns)
     cdef int64_t rest_until
+    cdef void detach(self) noexcept nogil
     cdef void drive(self) noexcept nogil
     cdef int step(self) noexcept nogil
     cdef void rest(self) noexcept nogil

@@ -51,27 +51,40 @@ cdef class Loop:
         host.live = True
 
     def __dealloc__(self):
-        cdef host_t* host
-        if self.engine is None or self.engine.host == NULL:
-            return
-        host = self.engine.host
+        if self.engine is not None and self.engine.host != NULL:
+            with nogil:
+                self.detach()
+
+    cdef void detach(self) noexcept nogil:
+        cdef host_t* host = self.engine.host
         # calls of other threads may be on their way through the device
-        with nogil:
-            enter(host)
-        host.device.inbound = NULL
-        host.device.outbound = NULL
-        # frames of calls that come later go nowhere
-        host.device.descriptor = -1
-        if host.wake_descriptor >= 0:
+        enter(host)
+        if not self.detached:
+            self.detached = True
+            host.device.inbound = NULL
+            host.device.outbound = NULL
+            # frames of calls that come later go nowhere
+            host.device.descriptor = -1
             close(host.wake_descriptor)
             host.wake_descriptor = -1
-        host.sleeping_until = 0
+            host.sleeping_until = 0
         unlock(host)
+
+    def close(self) -> None:
+        """Lets go of the device and of the loop's own descriptor; after `run` has ended. The host stays, without a link."""
+        if self.running:
+            raise RuntimeError("the loop is running: stop it, and close it when run has returned")
+        with nogil:
+            self.detach()
 
     def run(self) -> None:
         """Runs without the GIL until `stop`; OSError when the device is gone."""
+        if self.detached:
+            raise RuntimeError("this loop is closed")
+        self.running = True
         with nogil:
             self.drive()
+        self.running = False
         if self.device_lost:
             raise OSError("the device is gone: its descriptor gives nothing but errors")
 
@@ -79,19 +92,25 @@ cdef class Loop:
         """Ends `run` soon; from any thread."""
         cdef uint64_t one = 1
         store_release(&self.stopping, 1)
-        write(self.engine.host.wake_descriptor, &one, 8)
+        if not self.detached:
+            write(self.engine.host.wake_descriptor, &one, 8)
 
     def counters(self) -> dict[str, int]:
         """What the drive did."""
         cdef host_t* host = self.engine.host
+        cdef uint64_t wakeups, batches, reads, writes, write_errors
         with nogil:
             enter(host)
-        found = {
-            "wakeups": self.wakeups, "batches": self.batches, "reads": host.device.reads,
-            "writes": host.device.writes, "write_errors": host.device.write_errors, "device_lost": self.device_lost,
+            wakeups = self.wakeups
+            batches = self.batches
+            reads = host.device.reads
+            writes = host.device.writes
+            write_errors = host.device.write_errors
+            unlock(host)
+        return {
+            "wakeups": wakeups, "batches": batches, "reads": reads, "writes": writes, "write_errors": write_errors,
+            "device_lost": self.device_lost,
         }
-        unlock(host)
-        return found
 
     cdef void drive(self) noexcept nogil:
         while not load_acquire(&self.stopping) and not self.device_lost:

@@ -1,6 +1,7 @@
 """The loop on a descriptor that is one end of a pair of packet sockets, and impairments at that device."""
 
 import contextlib
+import os
 import select
 import socket
 import threading
@@ -210,3 +211,15 @@ def test_outbound_impairment_completes_and_drops() -> None:
         counters = outbound.counters()
         assert 20 < counters["lost"] < 80
         assert counters["passed"] + counters["lost"] == counters["seen"]
+
+
+def test_closed_loop_gives_its_descriptor_back_and_runs_no_more() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    loop = Loop(Engine(address="10.0.0.1", prefix=24, seed=bytes(16)), -1)
+    assert len(os.listdir("/proc/self/fd")) == before + 1
+    loop.close()
+    loop.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+    loop.stop()
+    with pytest.raises(RuntimeError, match="closed"):
+        loop.run()
