@@ -6,6 +6,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.device cimport device_inject
 from netcore.drive cimport HostHandle, enter, host_time, leave, next_deadline, run_deadlines, settle, unlock
+from netcore.ending cimport abort_everything, count_undelivered
 from netcore.endpoint cimport Endpoint, pack_address, wrap_connection
 from netcore.host cimport host_open, host_t
 from netcore.ip.routes cimport interface_t, netmask_of, next_hop
@@ -17,14 +18,13 @@ from netcore.storage.deadlines cimport NEVER
 from netcore.storage.frames cimport frame_queue_take
 from netcore.storage.links cimport link_t, list_remove
 from netcore.storage.table cimport table_chain, table_node_t
-from netcore.tcp.backlog cimport empty_listener, open_listener
+from netcore.tcp.backlog cimport open_listener
 from netcore.tcp.calls cimport open_active
 from netcore.tcp.counters cimport counters_t
-from netcore.tcp.lifecycle cimport abort_connection, finish
 from netcore.tcp.table cimport choose_free_port
 from netcore.tcp.tcb cimport (
-    ENTRY_CONNECTION, STATE_COUNT, STATUS_ABORTED, STATUS_NO_BUFFERS, STATUS_UNREACHABLE, Status,
-    endpoint_t, entry_t, is_legal, listener_t, name_of_state, tcb_t, timewait_t,
+    STATE_COUNT, STATUS_NO_BUFFERS, STATUS_UNREACHABLE, Status,
+    endpoint_t, is_legal, listener_t, name_of_state, tcb_t, timewait_t,
 )
 from netcore.tcp.tunables cimport set_default_tunables, tunables_t
 from netcore.wire.address cimport address_of_ipv4, address_t, is_unicast_ipv4
@@ -443,60 +443,3 @@ cdef void pass_time(host_t* host, int64_t now) noexcept nogil:
         settle(host, host.now)
         due = next_deadline(host)
     host.now = now
-
-
-cdef bint is_delivered(const tcb_t* tcb) noexcept nogil:
-    """All text and the FIN are acknowledged."""
-    return tcb.fin_sent and tcb.send_queue.length == 0 and tcb.snd_una == tcb.snd_nxt
-
-
-cdef uint32_t count_undelivered(host_t* host) noexcept nogil:
-    """CLEAN-5: orphans whose data or FIN is not acknowledged."""
-    cdef uint32_t i
-    cdef uint32_t count = 0
-    cdef table_node_t* node
-    cdef tcb_t* tcb
-    if host.transport.orphans == 0:
-        return 0
-    for i in range(host.transport.connections.mask + 1):
-        node = host.transport.connections.buckets[i]
-        while node != NULL:
-            if (<entry_t*> node).kind == ENTRY_CONNECTION:
-                tcb = <tcb_t*> node
-                if tcb.orphan and not is_delivered(tcb):
-                    count += 1
-            node = node.next
-    return count
-
-
-cdef int abort_everything(host_t* host) noexcept nogil:
-    cdef uint32_t i
-    cdef int count = 0
-    cdef table_node_t* node
-    cdef table_node_t* following
-    cdef tcb_t* tcb
-    for i in range(host.transport.listeners.mask + 1):
-        node = host.transport.listeners.buckets[i]
-        while node != NULL:
-            following = node.next
-            # a handle still points at it, so it is emptied and admits nobody, and the handle frees it
-            empty_listener(<listener_t*> node)
-            count += 1
-            node = following
-    for i in range(host.transport.connections.mask + 1):
-        node = host.transport.connections.buckets[i]
-        while node != NULL:
-            following = node.next
-            if (<entry_t*> node).kind == ENTRY_CONNECTION:
-                tcb = <tcb_t*> node
-                if tcb.orphan and is_delivered(tcb):
-                    # CLEAN-3: an RST could take from the peer's program what it has not read yet
-                    finish(tcb, STATUS_ABORTED)
-                else:
-                    abort_connection(tcb, STATUS_ABORTED)
-                # the queue of segments without a connection is bounded: it is emptied as it fills
-                settle(host, host_time(host))
-                following = host.transport.connections.buckets[i]
-                count += 1
-            node = following
-    return count

@@ -69,3 +69,14 @@ def test_million_hostile_frames_under_sanitizers_find_nothing(request: pytest.Fi
     print(result.stdout)
     assert result.returncode == 0, result.stdout + result.stderr
     assert re.search(r"^leaks of the core: 0$", result.stdout, re.MULTILINE)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+def test_leak_that_was_planted_is_found(request: pytest.FixtureRequest) -> None:
+    if "campaign" not in request.config.getoption("-m"):
+        pytest.skip("builds the sanitized core, run by -m campaign: scripts/fuzz.py --plant-leak --sanitize")
+    command = [sys.executable, "scripts/fuzz.py", "--frames", "400", "--plant-leak", "--sanitize"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "host_open" in result.stderr

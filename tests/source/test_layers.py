@@ -36,7 +36,7 @@ CORE_LEVELS: list[str] = [
     "impair",
     "device",
     "drive",
-    "buffers copying",
+    "buffers copying ending",
     "endpoint",
     "listener",
     "waiter",
