@@ -174,6 +174,18 @@ def test_window_that_opens_by_two_segments_is_announced_at_once(make_host):
     peer.expect(wanted("A", window=4 * MSS))
 
 
+def test_window_that_opens_by_two_segments_is_announced_though_the_peer_has_plenty(make_host):
+    peer = Peer(make_host(receive_buffer=44 * MSS, quick_acks=0))
+    endpoint = peer.open_passively()
+    for _ in range(4):
+        peer.send("A", text=bytes(MSS))
+    peer.take()
+    assert read_all(endpoint, MSS) == bytes(MSS)
+    peer.expect_nothing()
+    assert read_all(endpoint, MSS) == bytes(MSS)
+    peer.expect(wanted("A", ack=1 + 4 * MSS))
+
+
 def test_window_that_opens_by_half_the_buffer_is_announced_at_once(make_host):
     peer = Peer(make_host(receive_buffer=2000, quick_acks=0))
     endpoint = peer.open_passively()

@@ -229,3 +229,13 @@ def test_port_of_a_record_is_not_in_use(host):
     peer = in_time_wait(host)
     host.listeners[0].close()
     assert not host.engine.port_in_use(peer.our_port)
+
+
+@pytest.mark.parametrize("timestamps", [False, True])
+def test_new_syn_for_a_port_that_nobody_listens_on_is_answered_as_on_a_connection(host, timestamps):
+    peer = in_time_wait(host, timestamps=timestamps)
+    host.listeners.pop().close()
+    peer.tsval += 1000
+    peer.send("S", seq=70000)
+    peer.expect(wanted("A", seq=2, ack=2))
+    assert host.engine.usage()["time_wait"] == 1

@@ -96,6 +96,8 @@ cdef bint time_wait_arrives(timewait_t* record, segment_t* seg, int64_t now) noe
             answer_for_time_wait(record, now)
             return False
         if find_listener(transport, &seg.destination, seg.destination_port) == NULL:
+            # RFC 9293 3.10.7.4: nobody takes the place over, so it is a SYN like any other on a connection
+            answer_for_time_wait(record, now)
             return False
         transport.counters.TWRecycled += 1
         end_time_wait(record)

@@ -33,13 +33,10 @@ cdef inline uint32_t furthest_right_edge(const tcb_t* tcb) noexcept nogil:
 
 
 cdef inline bint is_window_update_due(const tcb_t* tcb) noexcept nogil:
-    """The edge would move far enough for an update to be worth a segment of its own (SND-4)."""
+    """The edge would move by two segments or half the buffer: an update is sent at once (SND-4)."""
     cdef uint32_t edge = tcb.rcv_nxt + free_receive_space(tcb)
     cdef uint32_t opening
     if not seq_gt(edge, tcb.rcv_adv):
         return False
     opening = edge - tcb.rcv_adv
-    if opening >= tcb.receive_limit // 2:
-        return True
-    # while the peer still has plenty, the ACKs of its own data carry the news
-    return opening >= 2 * <uint32_t> tcb.rcv_mss and tcb.rcv_adv - tcb.rcv_nxt < tcb.receive_limit // 2
+    return opening >= tcb.receive_limit // 2 or opening >= 2 * <uint32_t> tcb.rcv_mss
