@@ -42,8 +42,8 @@ from stack.wsp.waiting import complete
 if TYPE_CHECKING:
     from stack.wsp.provider import Provider
 
-# What a candidate that is no more makes of an accept (ACPT-7, 14, 32, 34).
-_LOST: Final = {RESET: WSAECONNRESET, TIMED_OUT: WSAEACCES, ABORTED: WSAEINTR, HANDLE_CLOSED: WSAEINTR}
+# What a candidate that its peer has ended makes of an accept (ACPT-7, 32, 34); aborted: reset after its FIN (GEN-11).
+_LOST: Final = {RESET: WSAECONNRESET, ABORTED: WSAECONNRESET, TIMED_OUT: WSAEACCES, HANDLE_CLOSED: WSAEINTR}
 
 # How WSPAccept ends after a decision that the core has carried out (ACPT-22, 23).
 _ENDS: Final = {CF_REJECT: WSAECONNREFUSED, CF_DEFER: WSATRY_AGAIN}
@@ -114,7 +114,7 @@ def _take(provider: "Provider", socket: Socket) -> Socket | None:
         if isinstance(endpoint, int):
             if endpoint == WOULD_BLOCK:
                 return None
-            raise EntryFailure(_LOST.get(endpoint, WSAENOBUFS))
+            raise _lost(socket, endpoint)
         return _deliver(provider, socket, accepted, endpoint)
 
 
@@ -167,7 +167,7 @@ def _decide_on_oldest(provider: "Provider", socket: Socket, listener: Listener, 
     if isinstance(candidate, int):
         if candidate == WOULD_BLOCK:
             return None
-        raise EntryFailure(_LOST.get(candidate, WSAENOBUFS))
+        raise _lost(socket, candidate)
     decision: int | None = CF_ACCEPT
     try:
         if candidate.status == OK and not candidate.approved:
@@ -191,7 +191,7 @@ def _decide_on_oldest(provider: "Provider", socket: Socket, listener: Listener, 
     if status == OK:
         raise EntryFailure(_ENDS[decision])
     if status != WOULD_BLOCK:
-        raise EntryFailure(_LOST.get(status, WSAENOBUFS))
+        raise _lost(socket, status)
     return _finish_handshake(provider, socket, accepted, candidate) if keep else None
 
 
@@ -204,8 +204,8 @@ def _finish_handshake(provider: "Provider", socket: Socket, accepted: Socket, en
     def outcome() -> Socket | None:
         readiness = endpoint.readiness
         if readiness & CONNECTED:
-            if endpoint.status == RESET:
-                raise EntryFailure(WSAECONNRESET)  # ACPT-7
+            if endpoint.status != OK:
+                raise _lost(socket, endpoint.status)
             with provider.lock:
                 return _deliver(provider, socket, accepted, endpoint, reserved=True)
         if readiness & (FAILED | GONE):
@@ -217,6 +217,11 @@ def _finish_handshake(provider: "Provider", socket: Socket, accepted: Socket, en
     except BaseException:
         endpoint.abort()
         raise
+
+
+def _lost(socket: Socket, status: int) -> EntryFailure:
+    """Returns the failure of an accept whose candidate is gone; ACPT-14: because the listener was closed."""
+    return EntryFailure(WSAEINTR if socket.closed else _LOST.get(status, WSAENOBUFS))
 
 
 def _deliver(

@@ -164,6 +164,13 @@ class Caller:
         self.ok("WSPGetSockName", s, name, length)
         return name.address, name.port
 
+    def name_code(self, entry: str, s: int) -> int:
+        """The code of WSPGetSockName or WSPGetPeerName; the name has to be there when it succeeds."""
+        name, length = sockaddr_in(), ctypes.c_int(16)
+        code = self.code(entry, s, name, length)
+        assert code or name.port
+        return code
+
     def peer(self, s: int) -> tuple[str, int]:
         name, length = sockaddr_in(), ctypes.c_int(16)
         self.ok("WSPGetPeerName", s, name, length)
