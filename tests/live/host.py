@@ -47,6 +47,7 @@ class LiveHost:
         with self.lab.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             try:
                 if while_paused is not None:
+                    assert process.stdout is not None
                     line = process.stdout.readline()
                     assert line == "paused\n", line
                     while_paused()

@@ -8,7 +8,6 @@ The program reads commands, one JSON list a line, `[name, number, ...]`, and ans
     ["exchange", NUMBER]   sends its number and reads one back: {"text": ..., "error": ...}
     ["receive", NUMBER]    reads once: {"text": ..., "error": ...}
     ["close", NUMBER]
-    ["drops"]              what the device dropped on its way to the stack, all of it so far
 """
 
 import contextlib
@@ -20,7 +19,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,7 +57,7 @@ class KernelClients:
 @contextlib.contextmanager
 def kernel_clients(host: "LiveHost", port: int) -> Iterator[KernelClients]:
     """Gives clients of one port of the host."""
-    command = [sys.executable, __file__, host.address, str(port), host.lab.tap.name]
+    command = [sys.executable, __file__, host.address, str(port)]
     with host.lab.popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield KernelClients(process)
@@ -70,9 +68,8 @@ def kernel_clients(host: "LiveHost", port: int) -> Iterator[KernelClients]:
 class Program:
     """The program inside."""
 
-    def __init__(self, address: str, port: int, device: str) -> None:
+    def __init__(self, address: str, port: int) -> None:
         self.target = address, port
-        self.device = device
         self.sockets: dict[int, socket.socket] = {}
         self.begun: dict[int, float] = {}
 
@@ -125,10 +122,6 @@ class Program:
         """Lets go."""
         self.sockets.pop(number).close()
 
-    def drops(self) -> int:
-        """tx_dropped of the device."""
-        return int(Path(f"/sys/class/net/{self.device}/statistics/tx_dropped").read_text())
-
     def run(self) -> None:
         """Reads commands to the end of input."""
         for line in sys.stdin:
@@ -137,4 +130,4 @@ class Program:
 
 
 if __name__ == "__main__":
-    Program(sys.argv[1], int(sys.argv[2]), sys.argv[3]).run()
+    Program(sys.argv[1], int(sys.argv[2])).run()
