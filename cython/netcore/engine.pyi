@@ -65,11 +65,17 @@ class Engine:
         """Takes what happened since the last call: (handle, readiness bits that came up)."""
     # ---- calls
     def connect(
-        self, local_port: int, remote: tuple[bytes, int], *, local_address: bytes | None = None
+        self,
+        local_port: int,
+        remote: tuple[bytes, int],
+        *,
+        local_address: bytes | None = None,
+        syn_timing: tuple[int, int] | None = None,
     ) -> Endpoint | int:
         """Starts an active open (RFC 9293 3.10.1) and returns at once, in SYN-SENT.
 
         local_port must have been reserved or chosen; remote is (packed address, port in host order).
+        syn_timing: first SYN time-out in ns and number of further SYNs (LISTEN-70); None: those of the tunables.
         Returns a negative status: IN_USE (four-tuple taken), UNREACHABLE (no route), NO_BUFFERS.
         """
     def listen(
@@ -80,6 +86,8 @@ class Engine:
         """A port of low..high (RFC 6056 algorithm 3's random start) that is not in `taken`; 0 when none is free."""
     def port_in_use(self, port: int) -> bool:
         """True when a connection (TIME-WAIT aside) or a listener has this local port."""
+    def is_active(self, local: tuple[bytes, int], remote: tuple[bytes, int]) -> bool:
+        """True while there is a connection of these two ends, TIME-WAIT aside (BIND-27)."""
     def connections_on(self, port: int) -> int:
         """Connections with this local port, orphans included, TIME-WAIT and listeners not (BIND-27)."""
     def local_addresses(self) -> list[bytes]:

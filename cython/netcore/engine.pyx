@@ -21,10 +21,10 @@ from netcore.storage.table cimport table_chain, table_node_t
 from netcore.tcp.backlog cimport open_listener
 from netcore.tcp.calls cimport open_active
 from netcore.tcp.counters cimport counters_t
-from netcore.tcp.table cimport choose_free_port
+from netcore.tcp.table cimport choose_free_port, find_entry
 from netcore.tcp.tcb cimport (
-    STATE_COUNT, STATUS_NO_BUFFERS, STATUS_UNREACHABLE, Status,
-    endpoint_t, is_legal, listener_t, name_of_state, tcb_t, timewait_t,
+    ENTRY_CONNECTION, STATE_COUNT, STATUS_NO_BUFFERS, STATUS_UNREACHABLE, Status,
+    endpoint_t, entry_t, is_legal, listener_t, name_of_state, tcb_t, timewait_t,
 )
 from netcore.tcp.tunables cimport set_default_tunables, tunables_t
 from netcore.wire.address cimport address_of_ipv4, address_t, is_unicast_ipv4
@@ -266,9 +266,11 @@ cdef class Engine(HostHandle):
             if link == NULL:
                 return found
 
-    def connect(self, local_port: int, remote: tuple[bytes, int], *,
-                local_address: bytes | None = None) -> Endpoint | int:
+    def connect(self, local_port: int, remote: tuple[bytes, int], *, local_address: bytes | None = None,
+                syn_timing: tuple[int, int] | None = None) -> Endpoint | int:
         """Starts an active open and returns at once, in SYN-SENT, or a negative status."""
+        cdef int64_t initial_rto = 0
+        cdef uint8_t retries = 0
         cdef address_t local = self.host.interface.address
         cdef address_t peer = packed_argument("remote address", remote[0])
         cdef address_t hop
@@ -278,10 +280,16 @@ cdef class Engine(HostHandle):
         cdef tcb_t* tcb = NULL
         if local_address is not None:
             local = packed_argument("local_address", local_address)
+        if syn_timing is not None:
+            initial_rto, retries = syn_timing
         with nogil:
             enter(self.host)
             if next_hop(&self.host.interface, &peer, &hop):
                 tcb = open_active(&self.host.transport, &local, port, &peer, peer_port, host_time(self.host), &status)
+            if tcb != NULL and initial_rto:
+                # before the first SYN leaves: its time-out counts as well
+                tcb.syn_rto = initial_rto
+                tcb.syn_retries = retries
             leave(self.host)
         return wrap_connection(self, tcb) if tcb != NULL else status
 
@@ -328,6 +336,21 @@ cdef class Engine(HostHandle):
             used = self.host.transport.port_users[number] != 0
             unlock(self.host)
         return used
+
+    def is_active(self, local: tuple[bytes, int], remote: tuple[bytes, int]) -> bool:
+        """True while there is a connection of these two ends, TIME-WAIT aside."""
+        cdef address_t here = packed_argument("local address", local[0])
+        cdef address_t there = packed_argument("remote address", remote[0])
+        cdef uint16_t port = port_argument("local port", local[1])
+        cdef uint16_t peer_port = port_argument("remote port", remote[1])
+        cdef entry_t* entry
+        cdef bint active
+        with nogil:
+            enter(self.host)
+            entry = find_entry(&self.host.transport, &here, port, &there, peer_port)
+            active = entry != NULL and entry.kind == ENTRY_CONNECTION
+            unlock(self.host)
+        return active
 
     def connections_on(self, port: int) -> int:
         """Connections with this local port, orphans included, TIME-WAIT and listeners not (BIND-27)."""

@@ -234,7 +234,7 @@ def _deliver(
     accepted.nonblocking = socket.nonblocking  # ACPT-17
     accepted.options = socket.options.inherited()
     if socket.binding is not None:
-        socket.binding.accepted = True  # BIND-27
+        provider.bindings.accepted(socket.binding, endpoint)
     accepted.attach(endpoint)
     provider.descriptors.add(accepted, reserved=reserved)
     return accepted

@@ -1,9 +1,10 @@
 """WSPBind: who holds which address and port, and which bindings may stand side by side (wsp.md section 3)."""
 
 import enum
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from netcore.endpoint import Endpoint
 from netcore.engine import Engine
 from stack.wsp.addresses import LIMITED_BROADCAST, WILDCARD, read_address
 from stack.wsp.constants import (
@@ -61,6 +62,12 @@ OTHER_ACCOUNT: Final = """
 # Of sockets for which the embedding program names no other (BIND-21).
 COMMON_ACCOUNT: Final = ""
 
+# States of a connection that is over (IOCTL-18).
+_CLOSED: Final = 0
+_TIME_WAIT: Final = 10
+
+_FEW: Final = 64
+
 _OUTCOMES: Final = {"ok": 0, "INUSE": WSAEADDRINUSE, "ACC": WSAEACCES}
 
 Matrix = dict[tuple[str, str], int]
@@ -80,11 +87,25 @@ _SAME_ACCOUNT_MATRIX: Final = _matrix(SAME_ACCOUNT)
 _OTHER_ACCOUNT_MATRIX: Final = _matrix(OTHER_ACCOUNT)
 
 
+class Accepted(NamedTuple):
+    """A connection accepted through a binding; its ends are (packed address, port)."""
+
+    endpoint: Endpoint
+    local: tuple[bytes, int]
+    remote: tuple[bytes, int]
+
+    def is_active(self, engine: Engine) -> bool:
+        """Whether it is not closed, or only half closed; its descriptor may be gone already."""
+        if self.endpoint.closed:
+            return engine.is_active(self.local, self.remote)
+        return self.endpoint.state not in (_CLOSED, _TIME_WAIT)
+
+
 @dataclass(slots=True, eq=False)
 class Binding:
     """One local association. address: packed, None for the wildcard; port in host order; order: of binding.
 
-    accepted: a connection has been accepted through it.
+    connections: those accepted through it, kept for exclusive ones only (BIND-27).
     """
 
     protocol: int
@@ -93,7 +114,7 @@ class Binding:
     mode: Mode
     account: str
     order: int
-    accepted: bool = False
+    connections: list["Accepted"] = field(default_factory=list)
 
     @property
     def wildcard(self) -> bool:
@@ -162,6 +183,16 @@ class Bindings:
             if other is not binding and not other.wildcard and other.mode is Mode.EXCLUSIVE:
                 raise EntryFailure(WSAEADDRINUSE)
 
+    def accepted(self, binding: Binding, endpoint: Endpoint) -> None:
+        """Notes that a connection was accepted through `binding`."""
+        if binding.mode is not Mode.EXCLUSIVE:
+            return
+        connections = binding.connections
+        # the ones that are over go each time that the list has doubled
+        if len(connections) >= _FEW and len(connections) & (len(connections) - 1) == 0:
+            connections[:] = [each for each in connections if each.is_active(self._engine)]
+        connections.append(Accepted(endpoint, endpoint.local, endpoint.remote))
+
     def release(self, binding: Binding) -> None:
         """Gives up a binding; an exclusive one stays while connections accepted through it are active (BIND-27)."""
         self._lingering.add(binding)
@@ -173,8 +204,8 @@ class Bindings:
 
     def _drop_what_is_over(self) -> None:
         for binding in tuple(self._lingering):
-            if binding.mode is Mode.EXCLUSIVE and binding.accepted and self._engine.connections_on(binding.port):
-                continue
+            if any(each.is_active(self._engine) for each in binding.connections):
+                continue  # BIND-27
             self._lingering.discard(binding)
             held = self._held[binding.protocol, binding.port]
             held.remove(binding)

@@ -110,9 +110,9 @@ def _open(provider: "Provider", socket: Socket, remote: tuple[bytes, int]) -> En
 def _open_from(provider: "Provider", socket: Socket, remote: tuple[bytes, int]) -> Endpoint:
     assert socket.binding is not None
     binding = socket.binding
-    endpoint = provider.engine.connect(binding.port, remote, local_address=binding.address)
+    endpoint = provider.engine.connect(
+        binding.port, remote, local_address=binding.address, syn_timing=socket.options.syn_timing
+    )
     if isinstance(endpoint, int):
         raise EntryFailure(_OPEN_CODES.get(endpoint, WSAENOBUFS))
-    if socket.options.syn_timing is not None:
-        endpoint.set_syn_timing(*socket.options.syn_timing)
     return endpoint

@@ -33,13 +33,13 @@ OPTION = {"Default": None, "Reuse": ws.SO_REUSEADDR, "Excl": ws.SO_EXCLUSIVEADDR
 
 
 def bind_as(caller: Caller, kind: str, port: int = 80) -> int:
-    """Binds a new socket as a column of the matrix says; returns the code."""
+    """Binds a new socket as a column of the matrix says, to the caller's own address; returns the code."""
     mode, scope = kind.split()
     s = caller.tcp()
     option = OPTION[mode]
     if option is not None:
         caller.set(s, option, 1)
-    return caller.bind_code(s, port, WILDCARD if scope == "W" else LEFT)
+    return caller.bind_code(s, port, WILDCARD if scope == "W" else caller.config.address)
 
 
 @pytest.mark.requirement("BIND-19", "LISTEN-10", "OBS-11", "OBS-15", "OBS-16")
@@ -291,6 +291,37 @@ def test_exclusive_binding_outlives_its_socket_while_a_connection_is_active(host
     left.close(client)
     hosts.run()
     assert right.bind_code(right.tcp(), 80, RIGHT) == 0
+
+
+@pytest.mark.requirement("BIND-27", "LISTEN-46")
+def test_connection_of_another_listener_does_not_keep_an_exclusive_binding(hosts: TwoHosts) -> None:
+    left, right = hosts.left, hosts.right
+    exclusive = right.listening(80, 5, RIGHT, ws.SO_EXCLUSIVEADDRUSE)
+    wildcard = right.listening(80, 5, WILDCARD, ws.SO_REUSEADDR)
+    left.connected(80, RIGHT)
+    first = right.accept(exclusive)
+    right.close(exclusive)
+    left.connected(80, RIGHT)
+    right.accept(wildcard)
+    assert right.bind_code(right.tcp(), 80, RIGHT) == ws.WSAEADDRINUSE
+    right.set_linger(first, 1, 0)
+    right.close(first)
+    assert bind_as(right, "Default S") == 0
+
+
+@pytest.mark.requirement("BIND-27")
+def test_exclusive_binding_remembers_no_more_connections_than_it_must(hosts: TwoHosts) -> None:
+    left, right = hosts.left, hosts.right
+    listener = right.listening(80, 5, RIGHT, ws.SO_EXCLUSIVEADDRUSE)
+    for _ in range(300):
+        client = left.connected(80, RIGHT)
+        server = right.accept(listener)
+        right.set_linger(server, 1, 0)
+        right.close(server)
+        left.close(client)
+    binding = right.provider.descriptors.live[listener].binding
+    assert binding is not None
+    assert len(binding.connections) <= 128
 
 
 @pytest.mark.requirement("BIND-28")
