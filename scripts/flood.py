@@ -33,6 +33,7 @@ def rows(outcome: Outcome) -> list[tuple[str, str]]:
         ("dropped by the device", f"{outcome.sent['dropped']:,}"),
         ("clients served", f"{outcome.served:,}"),
         ("clients failed", f"{len(outcome.failures):,}"),
+        ("longest client, s", f"{outcome.longest:.2f}"),
         ("loop: ns a frame", f"{watch.nanoseconds_per_frame:,.0f}"),
         ("loop: share of a processor", f"{watch.busy / watch.seconds:.0%}"),
         ("cookies sent", f"{counters['SyncookiesSent']:,}"),

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import itertools
 import json
 import random
 import resource
@@ -20,13 +19,15 @@ from stack.applications.stream import StreamSocket
 from tapdev import link
 from tests.live.host import LiveHost, live_host, wait_until
 
+FETCHERS = Path(__file__).with_name("listener_fetchers.py")
 FLOODER = Path(__file__).with_name("listener_flooder.py")
 PORT = 4200
 BACKLOG = 128
 CLIENTS = 200
 WORKERS = 20
 SIZE = 20_000  # bytes that each client fetches
-QUEUE = 4096  # frames that the device keeps for the loop: what comes while another program has its processor
+NUMBER = 8  # bytes that it says first
+QUEUE = 16384  # frames that the device keeps for the loop: what comes while another program has its processor
 GENTLE = 2000  # SYNs a second, enough to fill the queue and to enter the mode
 SHARE = 0.75  # of what the loop reads
 SPOOFED = "198.18.0.0/15"
@@ -34,23 +35,30 @@ LOOP = "wspstack-loop"
 CLIENT_PATIENCE = 250  # seconds
 
 
-class Sender:
-    """Serves each connection a stream of its own and keeps the sums."""
+class Source:
+    """Answers the number that a client says with a stream of the client's own, and closes."""
 
     def __init__(self) -> None:
-        self.sums: dict[str, str] = {}
-        self.lock = threading.Lock()
-        self.numbers = itertools.count()
-        self.source = random.Random(7)
+        self.octets = random.Random(7).randbytes(SIZE)
+
+    def stream(self, number: bytes) -> bytes:
+        """What the client of this number gets."""
+        return number + self.octets
 
     def serve(self, connection: StreamSocket) -> None:
         """The program of one connection."""
-        with self.lock:
-            number = next(self.numbers)
-            octets = number.to_bytes(8, "big") + self.source.randbytes(SIZE)
-            self.sums[str(number)] = hashlib.sha256(octets).hexdigest()
-        connection.send(octets)
+        number, buffer = b"", bytearray(NUMBER)
+        while len(number) < NUMBER and (count := connection.receive_into(buffer)):
+            number += buffer[:count]
+        connection.send(self.stream(number))
         connection.close()
+
+    def count_right(self, sums: dict[str, str]) -> int:
+        """How many of the clients got their stream whole."""
+        return sum(
+            hashlib.sha256(self.stream(int(number).to_bytes(NUMBER, "big"))).hexdigest() == digest
+            for number, digest in sums.items()
+        )
 
 
 class Flood:
@@ -176,7 +184,7 @@ class Outcome:
     failures: list[str]
     served: int  # clients that fetched a stream whole
     under_attack: bool  # at the end
-    first: float  # seconds that the first CLIENTS took, the start of their program included
+    longest: float  # seconds that a client took
 
 
 def clients_during_flood(
@@ -186,13 +194,23 @@ def clients_during_flood(
 
     rate: SYNs a second; None: measured first.
     """
-    sender = Sender()
-    served, failures = 0, []
+    source = Source()
+    served, failures, longest = 0, [], 0.0
     with live_host(syn_protection=protection) as host, flooder(host) as flood:
-        with Server(host.stack.provider, PORT, sender.serve, name="flooded", backlog=BACKLOG) as server:
-            calm = host.peer("collect", PORT, CLIENTS, WORKERS)  # threads and pools are there from now on
-            assert calm["failures"] == []
-            assert calm["sums"] == sender.sums
+
+        def fetch() -> None:
+            nonlocal served, longest
+            command = [sys.executable, str(FETCHERS), host.address, str(PORT), str(CLIENTS), str(WORKERS)]
+            result = host.run(*command, seconds=CLIENT_PATIENCE)
+            assert result.returncode == 0, result.stderr
+            told = json.loads(result.stdout)
+            failures.extend(told["failures"])
+            served += source.count_right(told["sums"])
+            longest = max(longest, told["longest"])
+
+        with Server(host.stack.provider, PORT, source.serve, name="flooded", backlog=BACKLOG) as server:
+            fetch()  # threads and pools are there from now on
+            assert (served, failures) == (CLIENTS, [])
             counters = host.stack.engine.counters
 
             def in_mode() -> bool:
@@ -208,22 +226,15 @@ def clients_during_flood(
                 read, rate = rate_without_drops(host, flood, min(1.5, seconds / 3))
                 say(f"the loop reads {read} SYNs a second; {rate} a second pass without drops")
 
-            def fetch() -> float:
-                nonlocal served
-                start = time.monotonic()
-                told = host.peer("collect", PORT, CLIENTS, WORKERS, seconds=CLIENT_PATIENCE)
-                failures.extend(told["failures"])
-                served += sum(sender.sums.get(number) == digest for number, digest in told["sums"].items())
-                return time.monotonic() - start
-
+            served, longest = 0, 0.0
             with watching(host) as watch:
                 flood.begin(rate, seconds)
                 end = time.monotonic() + seconds
-                first = fetch()
+                fetch()
                 while time.monotonic() < end:
                     fetch()
                 sent = flood.end()
             under_attack = counters()["SynFloodsBegun"] > counters()["SynFloodsEnded"]
             wait_until(lambda: server.connections == 0, 30, lambda: f"{server.connections} connections do not end")
         assert counters()["IllegalTransitions"] == 0
-    return Outcome(read, rate, sent, watch, failures, served, under_attack, first)
+    return Outcome(read, rate, sent, watch, failures, served, under_attack, longest)
