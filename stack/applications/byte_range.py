@@ -2,7 +2,8 @@
 
 import re
 
-_ONE_RANGE = re.compile(r"bytes\s*=\s*(?:(\d+)\s*-\s*(\d*)|-\s*(\d+))\s*$", re.IGNORECASE)
+# Python refuses to make a number of more than 4300 digits, and no file has a size of 1000.
+_ONE_RANGE = re.compile(r"bytes\s*=\s*(?:(\d{1,1000})\s*-\s*(\d{0,1000})|-\s*(\d{1,1000}))\s*$", re.IGNORECASE)
 
 
 class Unsatisfiable(ValueError):

@@ -26,6 +26,11 @@ def test_malformed_or_manifold_range_is_ignored(field: str) -> None:
     assert requested_range(field, 100) is None
 
 
+@pytest.mark.parametrize("field", ["bytes={}-", "bytes=0-{}", "bytes=-{}"])
+def test_number_of_thousands_of_digits_is_ignored(field: str) -> None:
+    assert requested_range(field.format("9" * 5000), 100) is None
+
+
 @pytest.mark.parametrize(
     ("field", "size"), [("bytes=100-", 100), ("bytes=100-200", 100), ("bytes=-0", 9), ("bytes=0-", 0)]
 )
