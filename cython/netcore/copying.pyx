@@ -1,11 +1,11 @@
 """Large copies go in slices, and those of a receive without the lock, so that no connection waits for another's."""
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
-from netcore.drive cimport enter, leave, unlock
+from netcore.drive cimport enter, leave
 from netcore.host cimport host_t
 from netcore.posix cimport iovec, memcpy
 from netcore.storage.chunks cimport chunk_give_list, chunk_t
-from netcore.tcp.calls cimport may_receive, may_send, receive_chunks, receive_text, send_text
+from netcore.tcp.calls cimport may_receive, may_send, receive_chunks, receive_text, received, send_text
 from netcore.tcp.tcb cimport STATUS_HANDLE_CLOSED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, tcb_t
 
 cdef enum:
@@ -108,7 +108,10 @@ cdef int64_t receive_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int
         scatter(chunks, pieces, count)
         enter(host)
         chunk_give_list(&host.transport.pool, chunks)
-        unlock(host)
+        if slot[0] != NULL:
+            # the window may have been closed by just this memory (LIM-2)
+            received(slot[0])
+        leave(host)
     return result
 
 

@@ -70,6 +70,31 @@ cdef inline void queue_append_queue(byte_queue_t* queue, byte_queue_t* other) no
     other.length = other.cursor_offset = 0
 
 
+cdef inline void queue_join(byte_queue_t* queue, byte_queue_t* other, chunk_pool_t* pool) noexcept nogil:
+    """Moves all of `other` to the tail, and what fits into room left there out of chunks of its own.
+
+    So any two neighbors hold more bytes together than one of them could, and a peer that sends its bytes one by one and
+    backwards takes no more than about twice their number of memory.
+    """
+    cdef chunk_t* seam = queue.tail
+    cdef chunk_t* following
+    cdef uint32_t size
+    queue_append_queue(queue, other)
+    if seam == NULL:
+        return
+    while seam.next != NULL and seam.next.end - seam.next.start <= seam.capacity - seam.end:
+        following = seam.next
+        size = following.end - following.start
+        memcpy(seam.data + seam.end, following.data + following.start, size)
+        seam.end += size
+        seam.next = following.next
+        if queue.tail == following:
+            queue.tail = seam
+        if queue.cursor == following:
+            queue.cursor = NULL
+        chunk_give(pool, following)
+
+
 cdef inline void queue_drop(byte_queue_t* queue, chunk_pool_t* pool, uint64_t length) noexcept nogil:
     """Drops `length` bytes at the head (at most all)."""
     cdef chunk_t* chunk

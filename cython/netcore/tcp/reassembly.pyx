@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t, uint32_t
 from netcore.posix cimport memmove, memset
-from netcore.storage.byte_queue cimport byte_queue_t, queue_append, queue_append_queue, queue_clear, queue_drop
+from netcore.storage.byte_queue cimport byte_queue_t, queue_append, queue_clear, queue_drop, queue_join
 from netcore.storage.slab cimport slab_give, slab_take
 from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_leq, seq_lt
 from netcore.tcp.tcb cimport RANGES_MOST, range_t, reassembly_t, tcb_t
@@ -53,7 +53,7 @@ cdef bint extend_left(tcb_t* tcb, range_t* place, const uint8_t* text, uint32_t 
     if not queue_append(&bytes, &tcb.transport.pool, text, length):
         queue_clear(&bytes, &tcb.transport.pool)
         return False
-    queue_append_queue(&bytes, &place.bytes)
+    queue_join(&bytes, &place.bytes, &tcb.transport.pool)
     place.bytes = bytes
     place.start -= length
     return True
@@ -68,7 +68,7 @@ cdef void join_followers(tcb_t* tcb, uint32_t index) noexcept nogil:
         following = place + 1
         if seq_gt(following.start, place.end):
             return
-        queue_append_queue(&place.bytes, &following.bytes)
+        queue_join(&place.bytes, &following.bytes, &tcb.transport.pool)
         place.end = following.end
         memmove(following, following + 1, (held.count - index - 2) * sizeof(range_t))
         held.count -= 1
@@ -79,7 +79,8 @@ cdef bint keep_out_of_order(tcb_t* tcb, uint32_t seq, const uint8_t* text, uint3
     cdef range_t* place
     cdef uint32_t index, part
     cdef uint32_t end = seq + length
-    if not open_reassembly(tcb):
+    if tcb.transport.pool.in_use > tcb.transport.tunables.memory_limit or not open_reassembly(tcb):
+        # LIM-2: what lies beyond a hole is sent again when there is room
         return False
     held = tcb.reassembly
     # the segment is laid down piece by piece into the gaps between what is held
@@ -130,7 +131,7 @@ cdef bint deliver_contiguous(tcb_t* tcb) noexcept nogil:
         if seq_gt(first.end, tcb.rcv_nxt):
             queue_drop(&first.bytes, &tcb.transport.pool, tcb.rcv_nxt - first.start)
             tcb.rcv_nxt = first.end
-            queue_append_queue(&tcb.receive_queue, &first.bytes)
+            queue_join(&tcb.receive_queue, &first.bytes, &tcb.transport.pool)
         else:
             queue_clear(&first.bytes, &tcb.transport.pool)
         held.count -= 1

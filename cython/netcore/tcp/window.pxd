@@ -6,10 +6,12 @@ from netcore.tcp.tcb cimport tcb_t
 
 
 cdef inline uint32_t free_receive_space(const tcb_t* tcb) noexcept nogil:
-    """What the buffer still takes, as far as the window field can say it."""
+    """What the buffer still takes, as far as the window field can say it; nothing above the stack's limit (LIM-2)."""
     cdef uint64_t held = tcb.receive_queue.length
     cdef uint32_t free = tcb.receive_limit - <uint32_t> held if held < tcb.receive_limit else 0
     cdef uint32_t sayable = <uint32_t> 65535 << tcb.rcv_wind_shift
+    if tcb.transport.pool.in_use > tcb.transport.tunables.memory_limit:
+        return 0
     return free if free < sayable else sayable
 
 
