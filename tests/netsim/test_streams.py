@@ -213,12 +213,13 @@ def test_one_ack_answers_all_that_one_drain_brought_in_order(kind):
         if frame[12:14] != b"\x08\x00" or "S" in packet[TCP].flags:
             continue
         if side == "left" and packet[TCP].flags == "A":
-            acks[time] = acks.get(time, 0) + 1
+            # a second one that says nothing new but a wider window is the reader's doing (SND-4)
+            acks.setdefault(time, set()).add(packet[TCP].ack)
         elif side == "right" and len(packet[TCP].payload) > 6:
             bursts[time] = bursts.get(time, 0) + 1
     assert max(bursts.values()) >= (10 if kind != "offloads" else 1)
     for time in bursts:
-        assert acks.get(time + 5 * MILLISECOND, 0) <= 1
+        assert len(acks.get(time + 5 * MILLISECOND, ())) <= 1
 
 
 @pytest.mark.requirement("SEG-14")
