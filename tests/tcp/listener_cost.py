@@ -25,6 +25,7 @@ TWO_MSL = 61 * SECOND
 OURS, THEIRS = "10.0.0.1", "10.0.0.2"
 PORT = 80
 LARGEST_BACKLOG = 65535  # what SOMAXCONN_HINT can ask for
+AGED = 1_100_000_000  # ns after which half-open connections are old
 ROUND = 500  # connections at a time
 FIRST_PORT = 1024
 
@@ -142,6 +143,29 @@ def time_of_syn(queue: int, rounds: int, batch: int = 64) -> float:
         assert len(engine.frames_to_send()) == batch
         engine.frames_arrive(resets, SECOND)
         assert listener.occupancy == queue
+    return statistics.median(times) / batch
+
+
+def time_of_refusal(protection: bool, rounds: int, batch: int = 64) -> float:
+    """Nanoseconds that a SYN takes to the RST of a full queue, or under protection to its cookie; as `time_of_syn`."""
+    full = 128
+    engine = Engine(
+        address=OURS, prefix=8, seed=bytes(16), ethernet=False, syn_protection=int(protection),
+    )  # fmt: skip
+    listener = listening(engine, full)
+    answered(engine, syns(0, full), SECOND)
+    packets, times = syns(full, batch), []
+    now = SECOND + AGED
+    engine.advance(now)
+    engine.frames_to_send()
+    for _ in range(rounds):
+        start = time.perf_counter_ns()
+        engine.frames_arrive(packets, now)
+        answers = engine.frames_to_send()
+        times.append(time.perf_counter_ns() - start)
+        assert len(answers) == batch
+        assert listener.under_attack == protection
+        assert all(answer[33] == (0x12 if protection else 0x14) for answer in answers)
     return statistics.median(times) / batch
 
 

@@ -81,6 +81,6 @@ def spoofed_syns(seed: int, count: int, port: int = OUR_PORT) -> Iterator[bytes]
 
 def checksum(octets: bytes) -> int:
     """The Internet checksum of an even number of octets (RFC 1071)."""
-    total = sum(struct.unpack(f">{len(octets) // 2}H", octets))
+    total: int = sum(struct.unpack(f">{len(octets) // 2}H", octets))
     total = (total >> 16) + (total & 0xFFFF)
     return ~((total >> 16) + total) & 0xFFFF
