@@ -244,11 +244,11 @@ cdef class Engine(HostHandle):
         """Takes what happened since the last call: (handle, readiness bits that came up)."""
         cdef link_t* link
         cdef endpoint_t* endpoint
-        cdef void* handle
         cdef int bits
+        cdef object handle
         found = []
         while True:
-            handle = NULL
+            handle = None
             bits = 0
             # with the GIL held throughout, which keeps the handle alive; the lock is free on a host driven by hand
             with nogil:
@@ -259,10 +259,12 @@ cdef class Engine(HostHandle):
                 list_remove(link)
                 bits = endpoint.pending
                 endpoint.pending = 0
-                handle = endpoint.handle
-                if handle != NULL:
-                    found.append((<object> handle, bits))
+                if endpoint.handle != NULL:
+                    handle = <object> endpoint.handle
             unlock(self.host)
+            if handle is not None:
+                # not under the lock: what is made may start a collection, and a finalizer may call us
+                found.append((handle, bits))
             if link == NULL:
                 return found
 

@@ -1,0 +1,38 @@
+"""A garbage collection may start at any allocation, and a finalizer it runs may call the core."""
+
+import subprocess
+import sys
+
+# In a process of its own: a lock that is taken twice cannot be left again.
+PROGRAM = """
+import faulthandler, gc
+from tests.tcp.scripted_peer import Host, Peer
+faulthandler.dump_traceback_later(20, exit=True)
+host = Host()
+peer = Peer(host)
+endpoint = peer.open_passively()
+calls = []
+
+class Garbage:
+    def __init__(self):
+        self.me = self
+
+    def __del__(self):
+        calls.append(endpoint.readiness)
+
+for threshold in range(1, 12):
+    peer.send("A", text=b"x")
+    gc.collect()
+    gc.disable()
+    Garbage()
+    gc.set_threshold(threshold)
+    gc.enable()
+    host.engine.events()
+gc.collect()
+assert len(calls) == 11, calls
+"""
+
+
+def test_finalizer_that_calls_the_core_while_events_are_taken_does_not_block() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
