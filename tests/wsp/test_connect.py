@@ -1,12 +1,15 @@
 """WSPConnect (wsp.md section 5.6)."""
 
 import ctypes
+from typing import Any
 
 import pytest
+from scapy.layers.inet import TCP
 
 from stack.driving import SECOND
 from stack.wsp import constants as ws
 from stack.wsp.structures import WSABUF, sockaddr_in
+from tests.wsp.crafted import PEER, CraftedPeer
 from tests.wsp.hosts import LEFT, MILLISECOND, NOWHERE, RIGHT, WILDCARD, TwoHosts, two_hosts
 
 
@@ -19,6 +22,30 @@ def test_unbound_socket_is_bound_and_connected(hosts: TwoHosts) -> None:
     assert address == LEFT
     assert 49152 <= port <= 65535
     assert hosts.left.peer(s) == (RIGHT, 80)
+
+
+@pytest.mark.requirement("CONN-2", "GEN-11")
+@pytest.mark.parametrize("blocking", [True, False])
+def test_connection_reset_before_anybody_looked_was_connected_all_the_same(blocking: bool) -> None:
+    peer = CraftedPeer()
+    host = peer.host
+
+    def react(frame: bytes) -> None:
+        syn = TCP(frame[20:])
+        if syn.flags == "S":
+            peer.driver.after(0, lambda: accept_and_reset(syn))
+
+    def accept_and_reset(syn: Any) -> None:
+        peer.arrive("SA", 80, syn.sport, 700, syn.seq + 1)
+        peer.arrive("R", 80, syn.sport, 701)
+
+    peer.driver.respond(react)
+    s = host.nonblocking(host.tcp(), not blocking)
+    assert host.connect_code(s, 80, PEER) == (0 if blocking else ws.WSAEWOULDBLOCK)
+    host.run(MILLISECOND)
+    assert host.select(read=[s], write=[s], other=[s]) == ([s], [s], [])
+    assert host.get(s, ws.SO_ERROR) == 0
+    assert host.receive_code(s) == ws.WSAECONNRESET
 
 
 @pytest.mark.requirement("CONN-11")

@@ -186,6 +186,9 @@ cdef int connection_readiness(const tcb_t* tcb) noexcept nogil:
     if tcb.status != STATUS_OK:
         # a terminal status is reported at once by either call (SEL-10)
         ready |= READY_FAILED | READY_WRITABLE | READY_SENT
+        if tcb.synchronized:
+            # it stays up: a connect that succeeded has, even if the connection was reset before anybody looked
+            ready |= READY_CONNECTED
     elif tcb.state >= ESTABLISHED:
         ready |= READY_CONNECTED
         if tcb.fin_queued or tcb.send_queue.length < tcb.send_limit or tcb.send_queue.length == 0:

@@ -303,6 +303,8 @@ cdef struct tcb_t:
     bint approved
     # sequence numbers that the peer's SYN occupied, with its text
     uint32_t syn_len
+    # it has been in ESTABLISHED, whatever became of it
+    bint synchronized
     link_t queue_link
     listener_t* listener
 

@@ -43,6 +43,8 @@ cdef bint change_state(tcb_t* tcb, State state) noexcept nogil:
         tcb.transport.counters.IllegalTransitions += 1
         return False
     tcb.state = state
+    if state == ESTABLISHED:
+        tcb.synchronized = True
     return True
 
 
