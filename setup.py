@@ -24,7 +24,14 @@ DIRECTIVES: dict[str, Any] = {
 }
 
 # -fwrapv: sequence numbers and clocks wrap, and signed wrap must mean what it looks like.
-COMPILE_ARGUMENTS = ["-O2", "-fwrapv", "-fno-strict-aliasing", "-Wall", "-Wno-unused-function", "-Wno-maybe-uninitialized"]
+COMPILE_ARGUMENTS = [
+    "-O2",
+    "-fwrapv",
+    "-fno-strict-aliasing",
+    "-Wall",
+    "-Wno-unused-function",
+    "-Wno-maybe-uninitialized",
+]
 
 SANITIZERS = {"address": "address,undefined", "thread": "thread"}
 

@@ -29,6 +29,6 @@ class Loop:
     def stop(self) -> None:
         """Ends `run` soon; from any thread."""
     def close(self) -> None:
-        """Lets go of the device and of the loop's own descriptor, once `run` has ended; the host stays without a link."""
+        """Lets go of the device and of the loop's own descriptor, once `run` has ended; the host loses its link."""
     def counters(self) -> dict[str, int]:
         """wakeups, reads, writes, write_errors, batches."""

@@ -71,7 +71,7 @@ cdef class Loop:
         unlock(host)
 
     def close(self) -> None:
-        """Lets go of the device and of the loop's own descriptor; after `run` has ended. The host stays, without a link."""
+        """Lets go of the device and of the loop's own descriptor, once `run` has ended; the host loses its link."""
         if self.running:
             raise RuntimeError("the loop is running: stop it, and close it when run has returned")
         with nogil:

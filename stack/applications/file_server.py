@@ -5,6 +5,7 @@ h11 knows the protocol, FileTree the files; this file joins them to a connection
 
 import http
 import logging
+import time
 from collections.abc import Callable
 from email.utils import formatdate
 from pathlib import Path
@@ -20,10 +21,13 @@ from stack.wsp import constants
 
 LOG = logging.getLogger("wspstack.applications")
 
-CHUNK = 1 << 20  # bytes of a file handed to the provider at a time
+CHUNK = 256 << 10  # bytes of a file handed to the provider at a time
+SEND_BUFFER = 512 << 10  # what a client that does not read can make us hold, beside one chunk
 HEAD_LIMIT = 32 << 10  # bytes of a request's head
 BODY_LIMIT = 1 << 20  # bytes of a request's body, which means nothing to us, read before giving up
 IDLE_MILLISECONDS = 60_000
+REQUEST_SECONDS = 60.0  # from a request's first byte to its last
+STALLED_MILLISECONDS = 300_000  # how long a client may take for one chunk
 
 _HTML = "text/html; charset=utf-8"
 _PLAIN = "text/plain; charset=utf-8"
@@ -34,18 +38,26 @@ Headers = list[tuple[str, str]]
 class FileServer:
     """Serves the files under `root`; `serve` is the program of one connection.
 
-    clock: seconds since 1970, for the Date field; None: the machine's.
+    clock: seconds since 1970, for the Date field; None: the machine's. timer: seconds, for the time a request takes.
     Raises NotADirectoryError when root is not a directory.
     """
 
-    def __init__(self, root: Path, *, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        clock: Callable[[], float] | None = None,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.tree = FileTree(root)
         self.clock = clock
+        self.timer = timer
 
     def serve(self, connection: StreamSocket) -> None:
         """Answers the requests of one connection until either side ends it, then drains and closes it."""
         connection.send_without_delay()
-        connection.limit_waiting(IDLE_MILLISECONDS)
+        connection.limit_waiting(IDLE_MILLISECONDS, STALLED_MILLISECONDS)
+        connection.limit_sending(SEND_BUFFER)
         exchange = Exchange(self, connection)
         try:
             while exchange.serve_request():
@@ -86,13 +98,18 @@ class Exchange:
 
     def _next_request(self) -> h11.Request | None:
         request: h11.Request | None = None
+        begun: float | None = None
         body = 0
         while True:
             if request is not None and self._protocol.they_are_waiting_for_100_continue:
                 return request  # no body is wanted: the final response says so at once (RFC 9110 10.1.1)
             event = self._protocol.next_event()
             if event is h11.NEED_DATA:
+                if begun is not None and self._server.timer() - begun > REQUEST_SECONDS:
+                    # each line in time, and the whole never: such clients would hold every place
+                    raise EntryFailed("WSPRecv", constants.WSAETIMEDOUT)
                 count = self._connection.receive_into(self._buffer)
+                begun = self._server.timer() if begun is None else begun
                 self._protocol.receive_data(bytes(self._buffer[:count]))
             elif isinstance(event, h11.Request):
                 request = event

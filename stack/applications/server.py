@@ -120,7 +120,9 @@ class Server:
         try:
             self._serve(connection)
         except EntryFailed as failure:
-            LOG.info("%s: connection ended: %s", self.name, failure)
+            # scarcity is the owner's business, what a peer did is not
+            level = logging.WARNING if failure.code in _SCARCITY else logging.INFO
+            LOG.log(level, "%s: connection ended: %s", self.name, failure)
         except Exception:
             LOG.exception("%s: connection ended by a fault of the server", self.name)
         finally:

@@ -138,9 +138,14 @@ class StreamSocket:
         """TCP_NODELAY: short segments do not wait for an acknowledgement."""
         self.set_option(constants.IPPROTO_TCP, constants.TCP_NODELAY, 1)
 
-    def limit_waiting(self, milliseconds: int) -> None:
-        """SO_RCVTIMEO: a receive that waits longer fails with WSAETIMEDOUT (RECV-15)."""
-        self.set_option(constants.SOL_SOCKET, constants.SO_RCVTIMEO, milliseconds)
+    def limit_waiting(self, receive_milliseconds: int, send_milliseconds: int = 0) -> None:
+        """SO_RCVTIMEO, SO_SNDTIMEO: a call that waits longer fails with WSAETIMEDOUT (RECV-15, SEND-10); 0: none."""
+        self.set_option(constants.SOL_SOCKET, constants.SO_RCVTIMEO, receive_milliseconds)
+        self.set_option(constants.SOL_SOCKET, constants.SO_SNDTIMEO, send_milliseconds)
+
+    def limit_sending(self, size: int) -> None:
+        """SO_SNDBUF: with this many bytes on their way a send waits (SEND-2)."""
+        self.set_option(constants.SOL_SOCKET, constants.SO_SNDBUF, size)
 
     def finish(self, drain_bytes: int = DRAIN_BYTES, drain_milliseconds: int = DRAIN_MILLISECONDS) -> None:
         """Ends a connection so that the peer gets everything: FIN, read to the end of the stream, close (SND-10).

@@ -1,5 +1,6 @@
 """The file server on the provider, under virtual time: what a client gets for what it asks."""
 
+import contextlib
 import hashlib
 import os
 import random
@@ -10,7 +11,8 @@ import pytest
 
 from stack.applications.file_server import CHUNK, FileServer, target_path
 from stack.applications.file_tree import BadPath
-from tests.cli.conversation import Conversation
+from stack.applications.stream import EntryFailed, StreamSocket
+from tests.cli.conversation import PORT, SECOND, SERVER, Conversation
 
 NOON = 1_700_000_000.0
 
@@ -205,13 +207,44 @@ def test_client_that_says_nothing_is_let_go(server: FileServer) -> None:
 
 
 def test_silent_client_is_ended_after_the_idle_time(server: FileServer) -> None:
-    from stack.applications.stream import StreamSocket
-    from tests.cli.conversation import PORT, SERVER
-
     conversation = Conversation()
     client = StreamSocket.connected(conversation.client, SERVER, PORT)
     assert conversation.serve(server.serve, client) == b""
     assert conversation.pair.now() >= 60_000_000_000
+
+
+def test_client_whose_request_never_ends_is_let_go(folder: Path) -> None:
+    seconds = iter(range(0, 1000, 25))
+    server = FileServer(folder, timer=lambda: float(next(seconds)))
+    talk = Conversation()
+    client = StreamSocket.connected(talk.client, SERVER, PORT)
+
+    def say_more() -> None:
+        # each line comes well before the idle time is over
+        with contextlib.suppress(EntryFailed):
+            client.send(b"X: y\r\n")
+
+    for number in range(20):
+        talk.pair.after(number * 20 * SECOND, say_more)
+    client.send(b"GET / HTTP/1.1\r\n")
+    begun = talk.pair.now()
+    assert talk.serve(server.serve, client) == b""
+    assert talk.pair.now() - begun < 150 * SECOND
+
+
+def test_client_that_never_reads_is_let_go_and_holds_little(folder: Path) -> None:
+    (folder / "large").write_bytes(bytes(8 << 20))
+    talk = Conversation()
+    client = StreamSocket.connected(talk.client, SERVER, PORT)
+    client.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+    connection = talk.listener.accept()
+    begun = talk.pair.now()
+    held: list[int] = []
+    talk.pair.after(100 * SECOND, lambda: held.append(talk.pair.left.engine.usage()["chunks"]))
+    FileServer(folder).serve(connection)
+    connection.close()
+    assert 300 * SECOND <= talk.pair.now() - begun < 400 * SECOND
+    assert held[0] < 1 << 20
 
 
 def test_file_that_shrinks_while_sent_ends_short(
