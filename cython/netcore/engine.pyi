@@ -79,9 +79,19 @@ class Engine:
         Returns a negative status: IN_USE (four-tuple taken), UNREACHABLE (no route), NO_BUFFERS.
         """
     def listen(
-        self, address: bytes | None, port: int, backlog: int, *, rank: int = 0, conditional: bool = False
+        self,
+        address: bytes | None,
+        port: int,
+        backlog: int,
+        *,
+        rank: int = 0,
+        conditional: bool = False,
+        paused: bool = False,
     ) -> Listener | int:
-        """Makes a listener; address None: the wildcard. rank orders those of one address, lowest first (BIND-25)."""
+        """Makes a listener; address None: the wildcard. rank orders those of one address, lowest first (BIND-25).
+
+        conditional, paused: as the properties of Listener, in force before the first SYN can come.
+        """
     def choose_port(self, low: int, high: int, taken: Sequence[int] | set[int] = ...) -> int:
         """A port of low..high (RFC 6056 algorithm 3's random start) that is not in `taken`; 0 when none is free."""
     def port_in_use(self, port: int) -> bool:

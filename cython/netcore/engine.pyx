@@ -296,19 +296,21 @@ cdef class Engine(HostHandle):
         return wrap_connection(self, tcb) if tcb != NULL else status
 
     def listen(self, address: bytes | None, port: int, backlog: int, *, rank: int = 0,
-               conditional: bool = False) -> Listener | int:
+               conditional: bool = False, paused: bool = False) -> Listener | int:
         """Makes a listener; address None: the wildcard."""
         cdef address_t local = address_of_ipv4(0) if address is None else packed_argument("address", address)
         cdef uint16_t number = port_argument("port", port)
         cdef uint32_t most = backlog
         cdef uint32_t order = rank
         cdef bint wait = conditional
+        cdef bint pause = paused
         cdef listener_t* listener
         with nogil:
             enter(self.host)
             listener = open_listener(&self.host.transport, &local, number, most, order)
             if listener != NULL:
                 listener.conditional = wait
+                listener.paused = pause
             leave(self.host)
         return wrap_listener(self, listener) if listener != NULL else STATUS_NO_BUFFERS
 

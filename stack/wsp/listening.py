@@ -53,12 +53,16 @@ def listen(provider: "Provider", socket: "Socket", backlog: int) -> None:
             raise EntryFailure(WSAEMFILE)  # LISTEN-45
         binding, options = socket.binding, socket.options
         listener = provider.engine.listen(
-            binding.address, binding.port, effective, rank=binding.order, conditional=options.conditional_accept
+            binding.address,
+            binding.port,
+            effective,
+            rank=binding.order,
+            conditional=options.conditional_accept,
+            paused=options.pause_accept,
         )
         if isinstance(listener, int):
             code = STATUS_CODES[listener]
             raise EntryFailure(code if code == WSAEADDRINUSE else WSAENOBUFS)
-        listener.paused = options.pause_accept
         socket.listener = listener
         provider.listeners += 1
     socket.wake()

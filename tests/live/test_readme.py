@@ -25,7 +25,7 @@ def samples() -> list[str]:
 
 
 @pytest.mark.live
-@pytest.mark.parametrize(("number", "said"), enumerate(SAID.values()), ids=SAID)
+@pytest.mark.parametrize(("number", "said"), list(enumerate(SAID.values())), ids=list(SAID))
 def test_sample_runs_as_written_and_shows_what_the_readme_says(number: int, said: list[str]) -> None:
     assert len(samples()) == len(SAID)
     result = subprocess.run(
