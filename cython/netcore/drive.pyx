@@ -101,6 +101,7 @@ cdef void run_deadlines(host_t* host, int64_t now) noexcept nogil:
         if item.kind == DEADLINE_CONNECTION:
             expire(<tcb_t*> item.owner, now)
         elif item.kind == DEADLINE_TIME_WAIT:
+            host.transport.counters.TW += 1
             end_time_wait(<timewait_t*> item.owner)
         elif item.kind == DEADLINE_NEIGHBOR:
             expire_neighbor(<neighbor_t*> item.owner, now)

@@ -45,7 +45,6 @@ cdef void derive_secrets(transport_t* transport, const uint8_t* seed, size_t len
     derive_key(&transport.table_key, &master, 1)
     derive_key(&transport.isn_key, &master, 2)
     derive_key(&transport.timestamp_key, &master, 3)
-    derive_key(&transport.port_key, &master, 4)
     derive_key(&transport.cookie_key, &master, 6)
     word = 5
     transport.random.state = siphash(&master, &word, 1)

@@ -62,7 +62,6 @@ FAULTS = (
 OUR_FAULTS = (
     "InHdrErrors",
     "InAddrErrors",
-    "InDiscards",
     "OutDiscards",
     "InErrs",
     "InCsumErrors",
@@ -75,7 +74,6 @@ OUR_FAULTS = (
     "TCPAbortOnData",
     "TCPAbortOnClose",
     "TCPAbortOnTimeout",
-    "TCPAbortOnMemory",
     "TCPOFODrop",
     "ReplyDrops",
     "FramesBad",

@@ -239,3 +239,10 @@ def test_new_syn_for_a_port_that_nobody_listens_on_is_answered_as_on_a_connectio
     peer.send("S", seq=70000)
     peer.expect(wanted("A", seq=2, ack=2))
     assert host.engine.usage()["time_wait"] == 1
+
+
+def test_records_that_lasted_their_time_are_counted(host):
+    in_time_wait(host)
+    assert host.counter("TW") == 0
+    host.advance(60 * SECOND)
+    assert host.counter("TW") == 1

@@ -8,7 +8,6 @@ cdef struct counters_t:
     uint64_t InHdrErrors
     uint64_t InAddrErrors
     uint64_t InUnknownProtos
-    uint64_t InDiscards
     uint64_t InDelivers
     uint64_t OutRequests
     uint64_t OutDiscards
@@ -56,7 +55,6 @@ cdef struct counters_t:
     uint64_t TCPOFOQueue
     uint64_t TCPOFODrop
     uint64_t TCPPureAcks
-    uint64_t TCPHPHits
     uint64_t TCPChallengeACK
     uint64_t TCPACKSkippedChallenge
     uint64_t PAWSEstab
@@ -64,8 +62,6 @@ cdef struct counters_t:
     uint64_t TCPAbortOnData
     uint64_t TCPAbortOnClose
     uint64_t TCPAbortOnTimeout
-    uint64_t TCPAbortOnMemory
-    uint64_t TCPReqQFullDrop
     # Arp
     uint64_t ArpInRequests
     uint64_t ArpInReplies

@@ -19,10 +19,6 @@ cdef inline bint seq_geq(uint32_t left, uint32_t right) noexcept nogil:
     return <int32_t> (left - right) >= 0
 
 
-cdef inline uint32_t seq_max(uint32_t left, uint32_t right) noexcept nogil:
-    return left if seq_gt(left, right) else right
-
-
 cdef inline uint32_t seq_min(uint32_t left, uint32_t right) noexcept nogil:
     return left if seq_lt(left, right) else right
 

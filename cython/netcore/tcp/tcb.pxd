@@ -352,7 +352,6 @@ cdef struct transport_t:
     hash_key_t table_key
     hash_key_t isn_key
     hash_key_t timestamp_key
-    hash_key_t port_key
     hash_key_t cookie_key
     random_t random
     # segments without text that belong to no connection: RST, answers of TIME-WAIT

@@ -1,7 +1,7 @@
 """Addresses, 128 bits wide; an IPv4 address is held as ::ffff:a.b.c.d (RFC 4291 2.5.5.2)."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from netcore.wire.octets cimport load32, store32
+from netcore.wire.octets cimport store32
 
 cdef struct address_t:
     uint64_t high
@@ -30,10 +30,6 @@ cdef inline bint same_address(const address_t* left, const address_t* right) noe
 cdef inline bint is_unspecified(const address_t* address) noexcept nogil:
     """0.0.0.0 or ::"""
     return address.high == 0 and (address.low == 0 or address.low == <uint64_t> 0xffff << 32)
-
-
-cdef inline address_t load_ipv4(const uint8_t* octets) noexcept nogil:
-    return address_of_ipv4(load32(octets))
 
 
 cdef inline void store_ipv4(uint8_t* octets, const address_t* address) noexcept nogil:
