@@ -9,6 +9,7 @@
 from tapdev.errors import LabUnavailable, LinkError, NamespaceUnavailable, TapUnavailable
 from tapdev.lab import Lab
 from tapdev.netns import Namespace
+from tapdev.path import PathLab
 from tapdev.stale import clean
 from tapdev.tap import VNET_HEADER_LENGTH, Offload, Tap
 from tapdev.veth import VethLab
@@ -21,6 +22,7 @@ __all__ = [
     "Namespace",
     "NamespaceUnavailable",
     "Offload",
+    "PathLab",
     "Tap",
     "TapUnavailable",
     "VethLab",

@@ -22,7 +22,8 @@ import socket
 import sys
 import time
 
-MARK = "WSPSTACK_NAMESPACE"  # environment variable of the commands a lab started: the inode of their namespace
+# Environment variable of the commands a lab started: the inode of their namespace, a dot, the pid of the holder.
+MARK = "WSPSTACK_NAMESPACE"
 
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
@@ -45,7 +46,8 @@ def main() -> None:
         return
     _answer(channel, 0, namespaces)
     name = _serve(channel, owner)
-    end_commands()
+    # Whoever only joined a namespace ends what was started through it, and not what its maker runs there.
+    end_commands(None if name or sys.argv[3] != "none" else os.getpid())
     if name:
         remove_name(name, os.stat("/proc/self/ns/net"))
 
@@ -99,13 +101,16 @@ def _answer(channel: socket.socket, code: int, descriptors: list[int]) -> None:
         os.close(descriptor)
 
 
-def end_commands() -> None:
-    """End the processes of this network namespace that carry its mark: SIGTERM, and SIGKILL two seconds later."""
+def end_commands(holder: int | None) -> None:
+    """End the processes of this network namespace that carry its mark: SIGTERM, and SIGKILL two seconds later.
+
+    `holder` is the pid of the one through which they were started, None for any.
+    """
     deadline = time.monotonic_ns() + _GRACE
     for number in (signal.SIGTERM, signal.SIGKILL):
         waiting = select.poll()
         left = set()
-        for process in _commands():
+        for process in _commands(holder):
             with contextlib.suppress(OSError):
                 descriptor = os.pidfd_open(process)
                 left.add(descriptor)
@@ -118,9 +123,9 @@ def end_commands() -> None:
                 left.discard(descriptor)
 
 
-def _commands() -> list[int]:
+def _commands(holder: int | None) -> list[int]:
     here = os.stat("/proc/self/ns/net")
-    mark = f"{MARK}={here.st_ino}".encode()
+    mark = f"{MARK}={here.st_ino}.{holder or ''}".encode()
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
@@ -128,7 +133,8 @@ def _commands() -> list[int]:
         with contextlib.suppress(OSError):
             if os.path.samestat(os.stat(f"/proc/{entry}/ns/net"), here):
                 with open(f"/proc/{entry}/environ", "rb") as stream:
-                    if mark in stream.read().split(b"\0"):
+                    marks = [value for value in stream.read().split(b"\0") if value.startswith(mark)]
+                    if marks if holder is None else mark in marks:
                         found.append(int(entry))
     return found
 

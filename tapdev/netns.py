@@ -23,7 +23,7 @@ from tapdev.errors import NamespaceUnavailable
 from tapdev.holder import MARK, remove_name
 from tapdev.owner import Holder
 from tapdev.spawn import Command, popen_inside, run_with
-from tapdev.tap import Kind, Tap, device_path, device_unavailable
+from tapdev.tap import Kind, Offload, Tap, device_path, device_unavailable
 
 NAMES = Path("/run/netns")
 OWNER_ALIAS = "made by wspstack"
@@ -75,6 +75,16 @@ class Namespace:
         return namespace
 
     @classmethod
+    def create_two(cls, first: str, second: str, *, rootless: bool | None = None) -> tuple[Self, Self]:
+        """Make two namespaces in one user namespace. Arguments and errors as for `create`."""
+        one = cls.create(first, rootless=rootless)
+        try:
+            return one, cls.create(second, beside=one)
+        except BaseException:
+            one.close()
+            raise
+
+    @classmethod
     def join(cls, name: str) -> Self:
         """Hold the namespace /run/netns/`name`, made by anybody; `close` leaves it in place.
 
@@ -123,8 +133,17 @@ class Namespace:
             raise ValueError(f"network namespace {self.name!r} is closed")
         return self._holder.net
 
-    def open_tap(self, name: str = "", *, kind: Kind = "tap", vnet: bool = True, device: str | None = None) -> Tap:
-        """Make a device inside and return it for use from outside.
+    def open_tap(
+        self,
+        name: str = "",
+        *,
+        kind: Kind = "tap",
+        vnet: bool = True,
+        wanted: Offload = Offload.ALL,
+        existing: bool | None = False,
+        device: str | None = None,
+    ) -> Tap:
+        """Open a device inside, by default a new one, and return it for use from outside.
 
         Arguments as for `Tap.open`. Raises TapUnavailable.
         """
@@ -133,7 +152,7 @@ class Namespace:
             (descriptor,) = self._request(f"open {os.path.abspath(path)}")
         except OSError as error:
             raise device_unavailable(path, error.errno or 0) from None
-        return Tap.from_descriptor(descriptor, name, kind=kind, vnet=vnet, existing=False, path=path)
+        return Tap.from_descriptor(descriptor, name, kind=kind, vnet=vnet, wanted=wanted, existing=existing, path=path)
 
     @contextlib.contextmanager
     def routes(self) -> Iterator[IPRoute]:
@@ -151,7 +170,7 @@ class Namespace:
         net = self.fileno()
         environment: Mapping[str, str] | None = options.get("env")
         environment = os.environ if environment is None else environment
-        options["env"] = {**environment, MARK: str(os.fstat(net).st_ino)}
+        options["env"] = {**environment, MARK: f"{os.fstat(net).st_ino}.{self.pid}"}
         return popen_inside(self._holder.user if self.rootless else -1, net, argv, **options)
 
     def run(self, argv: Command, **options: Any) -> "subprocess.CompletedProcess[Any]":

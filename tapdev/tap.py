@@ -48,6 +48,7 @@ class Offload(enum.IntFlag):
     TSO4 = 0x02
     TSO6 = 0x04
     TSO_ECN = 0x08
+    ALL = 0x0F
 
 
 # TSO needs CSUM, and TSO_ECN needs TSO: each attempt is a set the kernel could grant.
@@ -100,14 +101,16 @@ class Tap:
         *,
         kind: Kind = "tap",
         vnet: bool = True,
+        wanted: Offload = Offload.ALL,
         existing: bool | None = None,
         device: str | None = None,
     ) -> Self:
         """Open a device in the network namespace of the calling thread.
 
         `name` is the interface, empty for a name chosen by the kernel; `vnet=False` opens it without virtio-net header
-        and offloads. `existing=True` wants a device that is there already (a persistent one), `existing=False` refuses
-        one, None takes either. `device` is the device node (see `device_path`).
+        and offloads; `wanted` are the offloads to ask for. `existing=True` wants a device that is there already (a
+        persistent one), `existing=False` refuses one, None takes either. `device` is the device node (see
+        `device_path`).
         Raises TapUnavailable.
         """
         if existing:
@@ -122,7 +125,7 @@ class Tap:
             descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
         except OSError as error:
             raise device_unavailable(path, error.errno or 0) from None
-        return cls.from_descriptor(descriptor, name, kind=kind, vnet=vnet, existing=existing, path=path)
+        return cls.from_descriptor(descriptor, name, kind=kind, vnet=vnet, wanted=wanted, existing=existing, path=path)
 
     @classmethod
     def from_descriptor(
@@ -132,6 +135,7 @@ class Tap:
         *,
         kind: Kind = "tap",
         vnet: bool = True,
+        wanted: Offload = Offload.ALL,
         existing: bool | None = None,
         path: str = DEFAULT_DEVICE,
     ) -> Self:
@@ -141,7 +145,7 @@ class Tap:
         """
         try:
             os.set_blocking(descriptor, False)
-            return cls(descriptor, *_attach(descriptor, name, kind, vnet, existing, path))
+            return cls(descriptor, *_attach(descriptor, name, kind, vnet, wanted, existing, path))
         except BaseException:
             os.close(descriptor)
             raise
@@ -177,7 +181,7 @@ class Tap:
 
 
 def _attach(
-    descriptor: int, name: str, kind: Kind, vnet: bool, existing: bool | None, path: str
+    descriptor: int, name: str, kind: Kind, vnet: bool, wanted: Offload, existing: bool | None, path: str
 ) -> tuple[str, Kind, bool, Offload]:
     if kind not in ("tap", "tun"):
         raise ValueError(f"device kind {kind!r} is neither 'tap' nor 'tun'")
@@ -196,15 +200,15 @@ def _attach(
     name = _IFREQ.unpack(answer)[0].rstrip(b"\0").decode()
     if vnet:
         fcntl.ioctl(descriptor, _TUNSETVNETHDRSZ, _INT.pack(VNET_HEADER_LENGTH))
-    return name, kind, vnet, _ask_for_offloads(descriptor, vnet)
+    return name, kind, vnet, _ask_for_offloads(descriptor, vnet, wanted)
 
 
-def _ask_for_offloads(descriptor: int, vnet: bool) -> Offload:
+def _ask_for_offloads(descriptor: int, vnet: bool, wanted: Offload) -> Offload:
     if vnet:
-        for wanted in _OFFLOAD_ATTEMPTS:
+        for attempt in dict.fromkeys(each & wanted for each in _OFFLOAD_ATTEMPTS):
             with contextlib.suppress(OSError):
-                fcntl.ioctl(descriptor, _TUNSETOFFLOAD, int(wanted))
-                return wanted
+                fcntl.ioctl(descriptor, _TUNSETOFFLOAD, int(attempt))
+                return attempt
     # A persistent device keeps what an earlier opener asked for; without a header it could not be expressed.
     with contextlib.suppress(OSError):
         fcntl.ioctl(descriptor, _TUNSETOFFLOAD, 0)

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from tapdev import link
-from tapdev.claim import Claim, claim_and_make
+from tapdev.claim import claim_and_make
 from tapdev.netns import Namespace
 from tapdev.stale import clean
 
@@ -37,7 +37,11 @@ class VethLab:
         """Clean what dead labs left, then make both namespaces and what joins them. Errors as for the class."""
         clean()
         with contextlib.ExitStack() as stack:
-            claim, (self.client, self.server) = claim_and_make(self._make)
+            claim, (self.client, self.server) = claim_and_make(
+                lambda claim: Namespace.create_two(
+                    f"{claim.name}-client", f"{claim.name}-server", rootless=self._rootless
+                )
+            )
             stack.callback(claim.close)
             stack.enter_context(self.client)
             stack.enter_context(self.server)
@@ -56,14 +60,6 @@ class VethLab:
                     link.set_up(route, name)
             self._open = stack.pop_all()
         return self
-
-    def _make(self, claim: Claim) -> tuple[Namespace, Namespace]:
-        client = Namespace.create(f"{claim.name}-client", rootless=self._rootless)
-        try:
-            return client, Namespace.create(f"{claim.name}-server", beside=client)
-        except BaseException:
-            client.close()
-            raise
 
     @property
     def rootless(self) -> bool:

@@ -65,6 +65,11 @@ cdef extern from *:
     """
     int poll_until(pollfd* set, unsigned long count, const timespec* timeout) nogil
 
+cdef extern from "<sys/prctl.h>" nogil:
+    int PR_GET_TIMERSLACK
+    int PR_SET_TIMERSLACK
+    int prctl(int operation, unsigned long argument)
+
 cdef extern from "<sys/eventfd.h>" nogil:
     int EFD_NONBLOCK
     int EFD_CLOEXEC
@@ -94,6 +99,7 @@ cdef extern from *:
     #define store_release(pointer, value) __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
     /* a count that one thread at a time raises, under a lock, and any thread reads without it */
     #define count_up(count) __atomic_store_n(count, *(count) + 1, __ATOMIC_RELAXED)
+    #define count_on(count, by) __atomic_store_n(count, *(count) + (by), __ATOMIC_RELAXED)
     #define load_count(count) __atomic_load_n(count, __ATOMIC_RELAXED)
     #define load_pointer(pointer) __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
     #define swap_pointer(pointer, value) __atomic_exchange_n(pointer, value, __ATOMIC_ACQ_REL)
@@ -107,6 +113,7 @@ cdef extern from *:
     int load_acquire(int* pointer) nogil
     void store_release(int* pointer, int value) nogil
     void count_up(uint64_t* count) nogil
+    void count_on(uint64_t* count, uint64_t by) nogil
     uint64_t load_count(uint64_t* count) nogil
     void* load_pointer(void** pointer) nogil
     void* swap_pointer(void** pointer, void* value) nogil

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from stack.cli.clean import clean
+from stack.cli.relay import relay
 from stack.cli.run import run
 from stack.cli.serve import serve
 from stack.cli.services import services
@@ -17,6 +18,7 @@ Examples:
   wspstack run                            a stack, a file server, a proof; until Ctrl-C
   wspstack run -- curl -s http://10.77.0.2/
   wspstack serve --capture out.pcapng .   the files of this directory, and a capture
+  wspstack relay --delay 10 --loss 1      two namespaces joined by a bad link
   wspstack services --tap tap0            echo, discard and source in this namespace
   wspstack COMMAND --help                 more of them
 """
@@ -77,5 +79,5 @@ def wspstack(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for subcommand in (run, serve, services, clean):
+for subcommand in (run, serve, services, relay, clean):
     wspstack.add_command(subcommand)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from stack.cli import logs
-from stack.cli.impairments import NO_FAULTS, LinkFaults
+from stack.cli.impairments import NO_FAULTS, LinkFaults, fault_options
 
 DEFAULT_ADDRESS = ipaddress.IPv4Interface("10.77.0.2/24")
 
@@ -74,8 +74,6 @@ def _check(chosen: HostOptions) -> None:
             )
 
 
-_PER_CENT = click.FloatRange(0, 100)
-
 _HOST_OPTIONS: list[Callable[[Any], Any]] = [
     click.option("--tap", metavar="NAME", help="Work in the current namespace on this TAP device (made if missing)."),
     click.option(
@@ -95,13 +93,6 @@ _HOST_OPTIONS: list[Callable[[Any], Any]] = [
         metavar="FILE",
         help="Write the stack's frames to a pcapng file (tshark, Wireshark).",
     ),
-    click.option("--loss", type=_PER_CENT, default=0.0, metavar="PERCENT", help="Frames lost on the link, each way."),
-    click.option("--reorder", type=_PER_CENT, default=0.0, metavar="PERCENT", help="Frames overtaken by others."),
-    click.option("--duplicate", type=_PER_CENT, default=0.0, metavar="PERCENT", help="Frames that come twice."),
-    click.option("--corrupt", type=_PER_CENT, default=0.0, metavar="PERCENT", help="Frames with a wrong bit."),
-    click.option("--delay", type=click.FloatRange(0, 60_000), default=0.0, metavar="MS", help="Milliseconds each way."),
-    click.option("--rate", type=click.FloatRange(0, 1_000_000), default=0.0, metavar="MBIT", help="Mbit/s each way."),
-    click.option("--seed", type=click.IntRange(0, 2**62), default=1, show_default=True, help="Of the faults above."),
     click.option(
         "--log",
         "levels",
@@ -124,16 +115,16 @@ def host_options(command: Callable[..., Any]) -> Callable[..., Any]:
         mtu: int,
         offloads: bool,
         capture: Path | None,
+        faults: LinkFaults,
         levels: dict[str, int] | None,
         **rest: Any,
     ) -> Any:
-        names = ("loss", "reorder", "duplicate", "corrupt", "delay", "rate", "seed")
-        faults = LinkFaults(**{name: rest.pop(name) for name in names})
         host = HostOptions(tap, address, gateway, mtu, offloads, faults, capture)
         _check(host)
         logs.configure(levels)
         return command(host=host, **rest)
 
+    decorated = fault_options(gather)
     for option in reversed(_HOST_OPTIONS):
-        gather = option(gather)
-    return gather
+        decorated = option(decorated)
+    return decorated

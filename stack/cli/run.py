@@ -1,27 +1,23 @@
 """`wspstack run`: everything at once, and a proof that it works."""
 
 import contextlib
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stack.cli.ending import Ending
 from stack.cli.failures import one_line_failures
 from stack.cli.host import RunningHost, note, running_host
+from stack.cli.inside import own_failures, run_command
 from stack.cli.options import HostOptions, host_options
 from stack.cli.proof import Proof, ProofFailed, choose_sample, fetch_with_curl, web_address
 from stack.cli.serve import GRACE
 
 if TYPE_CHECKING:
     from stack.applications.server import Server
-    from tapdev import Lab
 
 EXAMPLES = """\b
 Examples:
@@ -38,14 +34,6 @@ Examples:
 Exit status of `run -- COMMAND`: that of COMMAND, 128+N when signal N ended it; 125 when the stack
 could not start, 126 when COMMAND cannot be run, 127 when there is no such command.
 """
-
-NOT_STARTED, NOT_RUNNABLE, NOT_FOUND = 125, 126, 127  # as env(1) and timeout(1) have them
-
-
-class NotStarted(click.ClickException):
-    """A COMMAND was given, and there is no stack for it to talk to."""
-
-    exit_code = NOT_STARTED
 
 
 @click.command(epilog=EXAMPLES, context_settings={"ignore_unknown_options": False})
@@ -70,7 +58,7 @@ def run(host: HostOptions, once: bool, directory: Path, port: int, command: tupl
         raise click.UsageError("--once and a COMMAND exclude each other: leave one of them out")
     if host.tap is not None:
         raise click.UsageError("--tap is for serve and services: run makes a namespace of its own")
-    with Ending() as ending, _own_failures(bool(command)), one_line_failures():
+    with Ending() as ending, own_failures(bool(command)), one_line_failures():
         from tapdev import LabUnavailable
 
         with contextlib.ExitStack() as undo:
@@ -94,18 +82,6 @@ def run(host: HostOptions, once: bool, directory: Path, port: int, command: tupl
                     running.lab, command, {"WSPSTACK_ADDRESS": str(running.address.ip), "WSPSTACK_URL": url}
                 )
             return _show(host, running, server, directory, once, ending)
-
-
-@contextlib.contextmanager
-def _own_failures(before_command: bool) -> Iterator[None]:
-    try:
-        yield
-    except click.UsageError:
-        raise
-    except click.ClickException as error:
-        if before_command:
-            raise NotStarted(error.message) from error
-        raise
 
 
 @contextlib.contextmanager
@@ -166,71 +142,3 @@ def _run_in_memory(host: HostOptions, directory: Path, port: int, once: bool, en
         click.echo("ready")
         ending.wait()
         return 0
-
-
-def run_command(lab: "Lab", command: tuple[str, ...], variables: dict[str, str]) -> int:
-    """Runs `command` inside the lab on our standard streams and returns its exit status, 128+N for signal N.
-
-    variables: put into its environment, beside our own.
-    """
-    # The server's first flush must not mix with what the command writes.
-    sys.stdout.flush()
-    with _Forwarding() as forwarding:
-        try:
-            process = lab.popen(list(command), env={**os.environ, **variables})
-        except FileNotFoundError:
-            note(f"no such command: {command[0]}")
-            return NOT_FOUND
-        except OSError as error:
-            note(f"{command[0]} cannot be run: {error.strerror}")
-            return NOT_RUNNABLE
-        forwarding.to(process)
-        status = process.wait()
-    return status if status >= 0 else 128 - status
-
-
-class _Forwarding:
-    """Hands signals sent to us on to the command; one that comes before the command runs is kept for it."""
-
-    NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[Any] | None = None
-        self._kept: list[int] = []
-        self._before: list[Any] = []
-
-    def __enter__(self) -> Self:
-        self._before = [signal.signal(number, self._forward) for number in self.NUMBERS]
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in zip(self.NUMBERS, self._before, strict=True):
-            signal.signal(number, handler)
-
-    def to(self, process: "subprocess.Popen[Any]") -> None:
-        """From now on, and for what was kept: to `process`."""
-        self._process = process
-        while self._kept:
-            process.send_signal(self._kept.pop(0))
-
-    def _forward(self, number: int, frame: FrameType | None) -> None:
-        # The terminal sends Ctrl-C to the whole foreground group: the command has it already.
-        if number == signal.SIGINT and _in_foreground():
-            return
-        if self._process is None:
-            self._kept.append(number)
-        else:
-            self._process.send_signal(number)
-
-
-def _in_foreground() -> bool:
-    try:
-        descriptor = os.open("/dev/tty", os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
-    except OSError:
-        return False
-    try:
-        return os.tcgetpgrp(descriptor) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)

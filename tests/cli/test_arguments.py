@@ -11,7 +11,7 @@ from stack.cli.command import wspstack
 
 Invoke = Callable[..., Result]
 
-COMMANDS = ("run", "serve", "services", "clean")
+COMMANDS = ("run", "serve", "services", "relay", "clean")
 
 
 @pytest.fixture
@@ -75,6 +75,13 @@ def test_group_help_names_every_command(invoke: Invoke) -> None:
         ("services --mtu 65536", "65536"),
         ("services --loss 101", "101"),
         ("services --delay -1", "-1"),
+        ("services --loss 1/x", "1/x"),
+        ("relay --left tap0", "--right"),
+        ("relay --left tap0 --right /tap1", "/tap1"),
+        ("relay --left tap0 --right a-name-longer-than-15", "a-name-longer-than-15"),
+        ("relay --left tap0 --right tap1 -- true", "COMMAND"),
+        ("relay --rate 1/2/3", "1/2/3"),
+        ("relay --json missing/file", "missing/file"),
         ("services --log nothing=debug", "nothing"),
         ("services --log wsp=loud", "loud"),
         ("services --capture .", "'.'"),

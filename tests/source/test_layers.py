@@ -34,7 +34,7 @@ CORE_LEVELS: list[str] = [
     "egress",
     "ingress",
     "impair",
-    "device",
+    "device relay",
     "drive",
     "buffers copying ending",
     "endpoint",

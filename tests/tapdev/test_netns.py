@@ -184,6 +184,15 @@ def test_namespace_of_somebody_joined_and_left_stays(root: None) -> None:
         assert (NAMES / name).exists()
 
 
+def test_namespace_joined_and_left_keeps_its_makers_commands_and_ends_its_own(root: None) -> None:
+    with Namespace.create(f"test-netns-{os.getpid()}", rootless=False) as first:
+        with Namespace.join(first.name) as second:
+            kept, ended = (each.popen(["sleep", "1000"]) for each in (first, second))
+        assert ended.wait(10) == -signal.SIGTERM
+        assert kept.poll() is None
+    assert kept.wait(10) == -signal.SIGTERM
+
+
 def test_namespace_unknown_cannot_be_joined() -> None:
     with pytest.raises(NamespaceUnavailable, match="'no-such-name'"):
         Namespace.join("no-such-name")

@@ -46,8 +46,11 @@ class Host:
         self.endpoints: list[Endpoint] = []
         self.listeners: list[Listener] = []
         if ethernet:
-            self.inject(Ether(dst="ff:ff:ff:ff:ff:ff", src=PEER_MAC) / ARP(
-                op=1, hwsrc=PEER_MAC, psrc=PEER_ADDRESS, pdst=OUR_ADDRESS), link=False)
+            self.inject(
+                Ether(dst="ff:ff:ff:ff:ff:ff", src=PEER_MAC)
+                / ARP(op=1, hwsrc=PEER_MAC, psrc=PEER_ADDRESS, pdst=OUR_ADDRESS),
+                link=False,
+            )
             assert len(self.engine.frames_to_send()) == 1, "the ARP request was not answered"
 
     # ---- the link
@@ -210,16 +213,20 @@ class Peer:
                 options = []
         seq = self.seq if seq is None else seq
         ack = self.ack if ack is None else ack
-        return IP(src=self.address, dst=OUR_ADDRESS) / TCP(
-            sport=self.port,
-            dport=self.our_port,
-            flags=flags,
-            seq=(self.iss + seq) % MODULUS,
-            ack=((self.base or 0) + ack) % MODULUS if "A" in flags else 0,
-            window=self.window if window is None else window,
-            options=options,
-            **fields,
-        ) / text
+        return (
+            IP(src=self.address, dst=OUR_ADDRESS)
+            / TCP(
+                sport=self.port,
+                dport=self.our_port,
+                flags=flags,
+                seq=(self.iss + seq) % MODULUS,
+                ack=((self.base or 0) + ack) % MODULUS if "A" in flags else 0,
+                window=self.window if window is None else window,
+                options=options,
+                **fields,
+            )
+            / text
+        )
 
     def send(
         self, flags: str, seq: int | None = None, ack: int | None = None, text: bytes = b"", **fields: Any

@@ -13,9 +13,11 @@ from tests.tcp.segments import wanted
 def syn_with(host, options, *, port=40000):
     """Injects a SYN whose option area is exactly these octets (padded to a multiple of 4); what came back."""
     octets = options + b"\0" * (-len(options) % 4)
-    header = IP(src=PEER_ADDRESS, dst=OUR_ADDRESS) / TCP(
-        sport=port, dport=80, flags="S", seq=1, dataofs=5 + len(octets) // 4
-    ) / Raw(octets)
+    header = (
+        IP(src=PEER_ADDRESS, dst=OUR_ADDRESS)
+        / TCP(sport=port, dport=80, flags="S", seq=1, dataofs=5 + len(octets) // 4)
+        / Raw(octets)
+    )
     host.inject(header)
     return [IP(packet)[TCP] for packet, _ in host.take_packets()]
 
@@ -48,8 +50,10 @@ def test_unknown_kinds_are_skipped(host, options):
 
 def finish_handshake(host, answer, port=40000):
     """Acknowledges a SYN,ACK that was sent to number 1; the accepted connection."""
-    host.inject(IP(src=PEER_ADDRESS, dst=OUR_ADDRESS) / TCP(
-        sport=port, dport=80, flags="A", seq=2, ack=(answer.seq + 1) % (1 << 32)))
+    host.inject(
+        IP(src=PEER_ADDRESS, dst=OUR_ADDRESS)
+        / TCP(sport=port, dport=80, flags="A", seq=2, ack=(answer.seq + 1) % (1 << 32))
+    )
     return host.accept(host.listeners[0])
 
 
@@ -120,8 +124,11 @@ def test_segment_shorter_than_a_header_is_dropped(host, length):
 def test_any_option_area_is_answered_or_dropped(octets, text):
     host = HOST
     options = octets + b"\0" * (-len(octets) % 4)
-    host.inject(IP(src=PEER_ADDRESS, dst=OUR_ADDRESS) / TCP(
-        sport=1, dport=81, flags="S", dataofs=5 + len(options) // 4) / Raw(options + text))
+    host.inject(
+        IP(src=PEER_ADDRESS, dst=OUR_ADDRESS)
+        / TCP(sport=1, dport=81, flags="S", dataofs=5 + len(options) // 4)
+        / Raw(options + text)
+    )
     found = host.take_packets()
     assert len(found) == (1 if is_well_formed(options) else 0)
 

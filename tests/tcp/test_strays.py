@@ -69,8 +69,12 @@ def test_broadcast_or_multicast_frame_is_not_answered(make_host, mac, flags):
     host.listen()
     packet = IP(src=PEER_ADDRESS, dst=OUR_ADDRESS) / TCP(sport=1000, dport=80, flags=flags)
     host.inject(Ether(dst=mac, src=PEER_MAC, type=0x0800) / packet, link=False)
-    host.inject(Ether(dst=mac, src=PEER_MAC, type=0x0800) / IP(src=PEER_ADDRESS, dst=OUR_ADDRESS)
-                / TCP(sport=1000, dport=81, flags=flags), link=False)
+    host.inject(
+        Ether(dst=mac, src=PEER_MAC, type=0x0800)
+        / IP(src=PEER_ADDRESS, dst=OUR_ADDRESS)
+        / TCP(sport=1000, dport=81, flags=flags),
+        link=False,
+    )
     host.expect_silence()
     # the same in a frame of our own is
     host.inject(packet)

@@ -169,9 +169,7 @@ STREAM = bytes(range(256)) * 16
 @pytest.mark.requirement("SEG-7", "SEG-15")
 @settings(max_examples=60, deadline=None)
 @given(
-    pieces=st.lists(
-        st.tuples(st.integers(0, 3000), st.integers(1, 900), st.booleans()), min_size=1, max_size=40
-    ),
+    pieces=st.lists(st.tuples(st.integers(0, 3000), st.integers(1, 900), st.booleans()), min_size=1, max_size=40),
     most=st.sampled_from([1, 2, 3, 128]),
 )
 def test_any_arrival_order_gives_the_first_copy_of_every_byte(pieces, most):
