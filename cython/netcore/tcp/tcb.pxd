@@ -13,6 +13,7 @@ from netcore.storage.random cimport random_t
 from netcore.storage.siphash cimport hash_key_t
 from netcore.storage.slab cimport slab_t
 from netcore.storage.table cimport table_node_t, table_t
+from netcore.storage.treap cimport treap_node_t, treap_t
 from netcore.tcp.counters cimport counters_t
 from netcore.tcp.rtt cimport rtt_t
 from netcore.tcp.tunables cimport tunables_t
@@ -72,7 +73,13 @@ cdef enum Timer:
     TIMER_DELAYED_ACK = 1
     # end of life of an orphan (CLOSE-10)
     TIMER_ORPHAN = 2
-    TIMER_COUNT = 3
+    # a segment that may only be late counts as lost then (RFC 8985 6.2 step 5)
+    TIMER_REORDERING = 3
+    # tail loss probe (RFC 8985 7.2)
+    TIMER_PROBE = 4
+    # the pace allows the next segment
+    TIMER_PACING = 5
+    TIMER_COUNT = 6
 
 # what a heap item of transport.deadlines belongs to
 cdef enum DeadlineKind:
@@ -134,19 +141,112 @@ cdef struct reassembly_t:
     uint32_t fin_seq
     range_t ranges[256]
 
-# one algorithm is one such table in a file of its own under congestion/ (REC-5)
+# how sending stands (the congestion state of a connection)
+cdef enum Phase:
+    # nothing is known to be lost
+    PHASE_OPEN = 0
+    # the peer has reported congestion (ECN): the window comes down over a round trip
+    PHASE_REDUCING = 1
+    # loss was found by SACK and time, or by duplicate ACKs
+    PHASE_RECOVERY = 2
+    # the retransmission timer expired
+    PHASE_LOSS = 3
+
+# marks of a stretch that was sent (scoreboard)
+cdef enum SentMark:
+    SENT_SACKED = 1
+    # lost and not sent again since: it is in flight no more
+    SENT_LOST = 2
+    # sent more than once (Karn)
+    SENT_AGAIN = 4
+    # the application did not keep the pipe full when it went
+    SENT_APP_LIMITED = 8
+
+# a stretch of sequence numbers that went as one, in flight until it is acknowledged, SACKed or lost
+cdef struct sent_t:
+    treap_node_t node
+    # in flight: in the order of sending; lost: in the order to send again; SACKed: in neither
+    link_t link
+    uint32_t end
+    # segments of the wire that it stands for
+    uint16_t segments
+    uint8_t marks
+    # TSval of the newest copy
+    uint32_t tsval
+    # when the newest copy went
+    int64_t sent_at
+    # delivery rate (draft-ietf-ccwg-bbr 4.1.2): the connection's delivered, delivered_at and first_sent when it went,
+    # and what was in flight then, itself included
+    uint64_t delivered
+    int64_t delivered_at
+    int64_t first_sent
+    uint32_t in_flight
+
+# what one ACK told, for recovery and for the algorithm
+cdef struct ack_sample_t:
+    # bytes newly acknowledged, newly known to have arrived (acknowledged or SACKed), and newly found lost
+    uint32_t acked
+    uint32_t delivered
+    uint32_t lost
+    # in flight and first unacknowledged before the ACK
+    uint32_t prior_in_flight
+    uint32_t prior_una
+    # ns; of the newest and the oldest stretch that this ACK delivered and that went once; 0: there is none
+    int64_t rtt
+    int64_t oldest_rtt
+    # delivery rate: bytes over ns; interval 0: no sample
+    uint64_t rate_delivered
+    int64_t interval
+    # the connection's `delivered` when the newest stretch delivered was sent, when that was, and what was in flight
+    uint64_t prior_delivered
+    int64_t prior_time
+    uint32_t prior_flight
+    # that stretch went while the application kept the pipe short
+    bint app_limited
+    # the first ACK of a stretch sent after the last round's start: a round trip has passed
+    bint round_start
+    # ECN-Echo on this ACK (RFC 3168)
+    bint congestion_echo
+    # some of it was sent once only; some of that lay above what is SACKed already, or below
+    bint sent_once
+    bint reordered
+    # a duplicate by RFC 5681 2
+    bint duplicate
+    # the peer has received this twice (RFC 2883)
+    bint dsack
+    uint32_t dsack_start
+    uint32_t dsack_end
+    # the stretch sent last of those delivered: RACK (RFC 8985 6.2 step 2); sent 0: none
+    int64_t newest_sent
+    uint32_t newest_end
+    int64_t newest_rtt
+
+# one algorithm is one such table in a file of its own under congestion/ (REC-5); functions may be NULL where noted
 cdef struct congestion_t:
     const char* name
-    # the connection is established: set cwnd and ssthresh
-    void (*begin)(tcb_t* tcb) noexcept nogil
-    # `acked` new bytes acknowledged outside recovery
-    void (*on_ack)(tcb_t* tcb, uint32_t acked, int64_t now) noexcept nogil
-    # loss found by duplicate ACKs: set ssthresh
+    # it sets cwnd in every phase: proportional rate reduction keeps out
+    bint owns_window
+    # it sets pacing_rate itself
+    bint owns_pace
+    # the connection is established: set cwnd and ssthresh (retries != 0: the SYN was lost)
+    void (*begin)(tcb_t* tcb, int64_t now) noexcept nogil
+    # an ACK that delivered something, after recovery has dealt with it. With owns_window in every phase; else in
+    # PHASE_OPEN and PHASE_LOSS, when cwnd may grow by sample.acked
+    void (*on_ack)(tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept nogil
+    # loss was found, recovery begins: set ssthresh
     void (*on_loss)(tcb_t* tcb, int64_t now) noexcept nogil
-    # retransmission time-out: set ssthresh and cwnd
+    # ECN-Echo, the window is to come down: set ssthresh (RFC 8511)
+    void (*on_ecn)(tcb_t* tcb, int64_t now) noexcept nogil
+    # retransmission time-out (tcb.retries: how many went before for the same data): set ssthresh and cwnd
     void (*on_timeout)(tcb_t* tcb, int64_t now) noexcept nogil
-    # sending again after an idle time longer than the RTO
-    void (*on_idle)(tcb_t* tcb) noexcept nogil
+    # everything outstanding when recovery, reduction or loss began is acknowledged; NULL: nothing to do
+    void (*on_recovered)(tcb_t* tcb, int64_t now) noexcept nogil
+    # the loss was none: cwnd and ssthresh have been put back; NULL: nothing to do
+    void (*on_undo)(tcb_t* tcb, int64_t now) noexcept nogil
+    # sending again with nothing in flight after an idle time longer than the RTO
+    void (*on_idle)(tcb_t* tcb, int64_t now) noexcept nogil
+    # something is about to be sent with nothing in flight; NULL: nothing to do
+    void (*on_restart)(tcb_t* tcb, int64_t now) noexcept nogil
 
 cdef enum:
     # the time over which cookies are counted, in parts; one more is being filled
@@ -209,8 +309,6 @@ cdef struct tcb_t:
     uint32_t iss
     uint32_t snd_una
     uint32_t snd_nxt
-    # next sequence number to send again; snd_nxt when nothing is to be sent again
-    uint32_t snd_rxt
     uint32_t snd_wnd
     uint32_t snd_wl1
     uint32_t snd_wl2
@@ -230,8 +328,8 @@ cdef struct tcb_t:
     uint16_t rcv_mss
 
     # RFC 7323
-    bint window_scaling
-    bint timestamps
+    uint8_t window_scaling
+    uint8_t timestamps
     uint32_t ts_recent
     uint32_t ts_offset
     int64_t ts_recent_time
@@ -243,68 +341,122 @@ cdef struct tcb_t:
     uint32_t receive_limit
 
     # time-outs: due[] is the truth, `timer` in the heap is due no later than the earliest
-    int64_t due[3]
+    int64_t due[6]
     deadline_t timer
     rtt_t rtt
-    # without timestamps one segment is timed at a time (Karn): its end, and when it went; 0: none
-    uint32_t timed_seq
-    int64_t timed_at
-    # with timestamps: the end of what was last sent again, and the TSval when that began
-    uint32_t resent_seq
-    uint32_t resent_ts
     uint8_t backoff
     uint8_t retries
     int64_t syn_rto
     uint8_t syn_retries
     # the last SYN was answered by RST: the next goes after a constant wait (LISTEN-67)
-    bint syn_refused
+    uint8_t syn_refused
     int64_t last_sent
     int64_t last_challenge
 
-    # congestion control and recovery
+    # what is in flight or to be sent again, in sequence order, in the order of sending and in that of sending again
+    treap_t sent
+    list_t in_flight_order
+    list_t lost_order
+    # bytes in flight (RFC 6675's pipe), bytes and segments SACKed
+    uint32_t in_flight
+    uint32_t sacked
+    uint32_t sacked_segments
+
+    # congestion control
     const congestion_t* congestion
     uint32_t cwnd
     uint32_t ssthresh
-    uint32_t cwnd_acked
-    uint32_t recover
-    uint16_t dupacks
-    bint in_recovery
-    bint cwnd_limited
+    uint8_t cwnd_limited
     # private to the algorithm
-    uint64_t congestion_state[8]
+    uint64_t congestion_state[14]
+
+    # recovery: phase and what ends it (RFC 6582); snd_nxt when it began
+    uint8_t phase
+    uint16_t dupacks
+    uint32_t recover
+    # proportional rate reduction (RFC 9937): flight when it began, bytes delivered and sent since
+    uint32_t prr_flight
+    uint32_t prr_delivered
+    uint32_t prr_out
+    # undoing (RFC 4015, 5682, 2883): cwnd and ssthresh before; TSval of the first retransmission; segments sent again
+    # and not reported as received twice
+    uint32_t prior_cwnd
+    uint32_t prior_ssthresh
+    uint32_t undo_tsval
+    uint32_t undo_segments
+    uint8_t undo_possible
+    uint8_t frto
+
+    # RACK-TLP (RFC 8985): xmit_ts, end_seq and rtt of the newest segment delivered; the highest number delivered
+    uint8_t sack
+    uint8_t reordering_seen
+    uint8_t reordering_steps
+    uint8_t reordering_persist
+    int64_t rack_sent
+    int64_t rack_rtt
+    uint32_t rack_end
+    uint32_t rack_fack
+    uint32_t rack_dsack_round
+    uint8_t rack_dsack_seen
+    # a tail loss probe is out: snd_nxt then, and whether it was a retransmission
+    uint8_t probe_out
+    uint8_t probe_again
+    uint32_t probe_end
+    # the least round trip of the last minute, of this and of the one before, ns; 0: none
+    int64_t min_rtt
+    int64_t min_rtt_now
+    int64_t min_rtt_since
+
+    # delivery rate (draft-ietf-ccwg-bbr 4.1): bytes delivered and lost in all; when the newest was delivered; when the
+    # oldest in flight went; the mark of the application's limit (0: none); where the round ends
+    uint64_t delivered
+    uint64_t lost
+    int64_t delivered_at
+    int64_t first_sent
+    uint64_t app_limited
+    uint64_t round_delivered
+    # bytes per second, 0: not paced; when the next segment may go
+    uint64_t pacing_rate
+    int64_t pace_at
 
     # marks: what output is wanted
-    bint syn_wanted
-    bint ack_wanted
-    bint head_wanted
-    bint probe_wanted
+    uint8_t syn_wanted
+    uint8_t ack_wanted
+    # the first lost stretch goes whatever cwnd says (fast retransmit)
+    uint8_t resend_now
+    # a tail loss probe
+    uint8_t tail_wanted
+    uint8_t probe_wanted
     # the window is closed or too small and nothing is in flight: TIMER_RETRANSMIT runs for a probe (SND-5)
-    bint persisting
+    uint8_t persisting
     # duplicate ACKs owed beside the first
     uint16_t dupacks_owed
+    # received twice (RFC 2883), to be reported by the next ACK; empty: nothing
+    uint32_t dsack_start
+    uint32_t dsack_end
     uint8_t quick_acks
     link_t output_link
 
     # facts
-    bint fin_queued
-    bint fin_sent
-    bint fin_received
-    bint nodelay
-    bint receive_shut
-    bint orphan
-    bint in_table
-    bint passive
+    uint8_t fin_queued
+    uint8_t fin_sent
+    uint8_t fin_received
+    uint8_t nodelay
+    uint8_t receive_shut
+    uint8_t orphan
+    uint8_t in_table
+    uint8_t passive
     # when the SYN came, and whether the listener counts it as aged
     int64_t born
-    bint aged
+    uint8_t aged
     # an accept is deciding on it; it was deferred (ACPT-23); it was accepted before its handshake (ACPT-32)
-    bint selected
-    bint deferred
-    bint approved
+    uint8_t selected
+    uint8_t deferred
+    uint8_t approved
     # sequence numbers that the peer's SYN occupied, with its text
     uint32_t syn_len
     # it has been in ESTABLISHED, whatever became of it
-    bint synchronized
+    uint8_t synchronized
     link_t queue_link
     listener_t* listener
 
@@ -340,6 +492,7 @@ cdef struct transport_t:
     slab_t timewaits
     slab_t listener_slab
     slab_t reassemblies
+    slab_t sents
     deadlines_t deadlines
     # connections that may have something to send
     list_t output
@@ -354,6 +507,8 @@ cdef struct transport_t:
     hash_key_t timestamp_key
     hash_key_t cookie_key
     random_t random
+    # the algorithm of new connections
+    const congestion_t* congestion
     # segments without text that belong to no connection: RST, answers of TIME-WAIT
     segment_out_t* control
     uint32_t control_first
@@ -415,10 +570,10 @@ cdef inline void cancel(tcb_t* tcb, Timer timer) noexcept nogil:
 
 cdef inline int64_t earliest_due(const tcb_t* tcb) noexcept nogil:
     cdef int64_t due = tcb.due[0]
-    if tcb.due[1] < due:
-        due = tcb.due[1]
-    if tcb.due[2] < due:
-        due = tcb.due[2]
+    cdef int i
+    for i in range(1, TIMER_COUNT):
+        if tcb.due[i] < due:
+            due = tcb.due[i]
     return due
 
 
@@ -433,7 +588,7 @@ cdef inline bint is_synchronized(const tcb_t* tcb) noexcept nogil:
 
 
 cdef inline uint32_t flight_size(const tcb_t* tcb) noexcept nogil:
-    """Sequence space sent and not acknowledged."""
+    """RFC 5681's FlightSize: sequence space sent and not acknowledged."""
     return tcb.snd_nxt - tcb.snd_una
 
 
