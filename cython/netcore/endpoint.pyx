@@ -13,9 +13,9 @@ from netcore.posix cimport (
 )
 from netcore.tcp.calls cimport abort_call, close_connection, connection_readiness, shut_receive, shut_send
 from netcore.tcp.tcb cimport (
-    CLOSED, READY_ACCEPTABLE, READY_CONNECTED, READY_FAILED, READY_GONE, READY_PEER_CLOSED, READY_READABLE, READY_SENT,
-    READY_WRITABLE, STATUS_ABORTED, STATUS_HANDLE_CLOSED, STATUS_INVALID, STATUS_IN_USE, STATUS_NOT_CONNECTED,
-    STATUS_NO_BUFFERS, STATUS_OK, STATUS_REFUSED, STATUS_RESET, STATUS_SHUT_DOWN, STATUS_TIMED_OUT,
+    CLOSED, PHASE_RECOVERY, READY_ACCEPTABLE, READY_CONNECTED, READY_FAILED, READY_GONE, READY_PEER_CLOSED,
+    READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_HANDLE_CLOSED, STATUS_INVALID, STATUS_IN_USE,
+    STATUS_NOT_CONNECTED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_REFUSED, STATUS_RESET, STATUS_SHUT_DOWN, STATUS_TIMED_OUT,
     STATUS_UNREACHABLE, STATUS_WOULD_BLOCK, endpoint_t, flight_size, receive_window, tcb_t, want_output,
 )
 from netcore.wire.address cimport address_t, is_ipv4, is_unspecified, store_ipv4
@@ -359,7 +359,10 @@ cdef class Endpoint:
             "snd_wind_shift": copy.snd_wind_shift, "rcv_wind_shift": copy.rcv_wind_shift,
             "timestamps": copy.timestamps, "cwnd": copy.cwnd, "ssthresh": copy.ssthresh, "flight": flight_size(&copy),
             "srtt": copy.rtt.srtt, "rttvar": copy.rtt.rttvar, "rto": copy.rtt.rto, "backoff": copy.backoff,
-            "retries": copy.retries, "in_recovery": copy.in_recovery, "dupacks": copy.dupacks,
+            "retries": copy.retries, "in_recovery": copy.phase == PHASE_RECOVERY, "dupacks": copy.dupacks,
+            "phase": copy.phase, "sack": copy.sack, "in_flight": copy.in_flight, "sacked": copy.sacked,
+            "recover": copy.recover, "delivered": copy.delivered, "lost": copy.lost, "min_rtt": copy.min_rtt,
+            "pacing_rate": copy.pacing_rate, "reordering_seen": copy.reordering_seen,
         }
 
 

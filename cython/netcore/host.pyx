@@ -13,10 +13,11 @@ from netcore.storage.siphash cimport hash_key_t, siphash
 from netcore.storage.slab cimport slab_close, slab_open
 from netcore.storage.table cimport table_close, table_node_t, table_open
 from netcore.tcp.backlog cimport close_listener
+from netcore.tcp.congestion.newreno cimport newreno
 from netcore.tcp.lifecycle cimport bury, end_time_wait, finish, let_go
 from netcore.tcp.tcb cimport (
     CONTROL_CAPACITY, ENDPOINT_CONNECTION, ENTRY_TIME_WAIT, STATUS_ABORTED, endpoint_t, entry_t, listener_t,
-    reassembly_t, segment_out_t, tcb_t, timewait_t, transport_t,
+    reassembly_t, segment_out_t, sent_t, tcb_t, timewait_t, transport_t,
 )
 from netcore.tcp.tunables cimport tunables_t
 
@@ -48,14 +49,18 @@ cdef void derive_secrets(transport_t* transport, const uint8_t* seed, size_t len
     derive_key(&transport.cookie_key, &master, 6)
     word = 5
     transport.random.state = siphash(&master, &word, 1)
+    word = 7
+    transport.priorities.state = siphash(&master, &word, 1)
 
 
 cdef bint transport_open(transport_t* transport, const tunables_t* tunables) noexcept nogil:
     transport.tunables = tunables[0]
+    transport.congestion = newreno()
     slab_open(&transport.tcbs, sizeof(tcb_t))
     slab_open(&transport.timewaits, sizeof(timewait_t))
     slab_open(&transport.listener_slab, sizeof(listener_t))
     slab_open(&transport.reassemblies, sizeof(reassembly_t))
+    slab_open(&transport.sents, sizeof(sent_t))
     deadlines_open(&transport.deadlines)
     transport.port_users = <unsigned int*> calloc(65536, sizeof(unsigned int))
     transport.control = <segment_out_t*> malloc(CONTROL_CAPACITY * sizeof(segment_out_t))
@@ -136,6 +141,7 @@ cdef void host_close(host_t* host) noexcept nogil:
     slab_close(&transport.timewaits)
     slab_close(&transport.listener_slab)
     slab_close(&transport.reassemblies)
+    slab_close(&transport.sents)
     chunk_pool_close(&transport.pool)
     free(transport.port_users)
     free(transport.control)

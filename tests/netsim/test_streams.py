@@ -184,7 +184,7 @@ def test_out_of_order_segments_of_one_drain_are_acknowledged_each():
     # and not one, or the sender would wait for its timer.
     for seed in range(400):
         transfer = Transfer(seed, sizes=(13_000, 0), link={"delay": MILLISECOND, "loss": 30_000},
-                            left={"timestamps": 0}, record=True)  # fmt: skip
+                            left={"timestamps": 0}, right={"sack": 0}, record=True)  # fmt: skip
         transfer.run()
         recorded = transfer.pair.recorded()
         frames = [(time, side, IP(frame[14:])) for time, side, frame in recorded if frame[12:14] == b"\x08\x00"]

@@ -61,7 +61,7 @@ def test_no_scaling_unless_both_offer_it(host):
 
 
 def test_scaling_and_timestamps_switched_off_are_neither_offered_nor_accepted(make_host):
-    host = make_host(timestamps=0, window_scaling=0)
+    host = make_host(timestamps=0, window_scaling=0, sack=0)
     peer = Peer(host, scale=3, timestamps=True, window=10)
     host.listen()
     peer.send("S")

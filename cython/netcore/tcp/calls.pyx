@@ -3,7 +3,6 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 from netcore.storage.byte_queue cimport queue_append, queue_append_chunk, queue_copy, queue_drop
 from netcore.storage.chunks cimport chunk_t
-from netcore.tcp.congestion.newreno cimport newreno
 from netcore.tcp.lifecycle cimport abort_connection, finish, give_birth, let_go
 from netcore.tcp.table cimport find_entry
 from netcore.tcp.tcb cimport (
@@ -31,7 +30,6 @@ cdef tcb_t* open_active(transport_t* transport, const address_t* local, uint16_t
         return NULL
     status[0] = STATUS_OK
     tcb.endpoint.held = True
-    tcb.congestion = newreno()
     tcb.syn_rto = transport.tunables.syn_rto
     tcb.syn_retries = <uint8_t> transport.tunables.syn_retries
     change_state(tcb, SYN_SENT)

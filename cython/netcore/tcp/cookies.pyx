@@ -13,7 +13,7 @@ from netcore.tcp.options cimport take_syn_options, window_shift_for
 from netcore.tcp.tcb cimport (
     FLOOD_PARTS, LISTEN, SYN_RECEIVED, change_state, listener_t, segment_out_t, tcb_t, transport_t,
 )
-from netcore.wire.tcp cimport ACK, SYN, put_mss, put_timestamps, put_window_scale, segment_t
+from netcore.wire.tcp cimport ACK, SYN, put_mss, put_sack_permitted, put_timestamps, put_window_scale, segment_t
 
 cdef enum:
     PERIOD = 64000000000LL
@@ -85,6 +85,7 @@ cdef void send_cookie(listener_t* listener, const segment_t* seg, int64_t now) n
     cdef uint16_t mss = seg.mss if seg.has_mss else 536
     cdef int64_t window = transport.tunables.receive_buffer
     cdef bint timestamps = seg.has_timestamps and transport.tunables.timestamps != 0
+    cdef bint sack = timestamps and seg.sack_permitted and transport.tunables.sack != 0
     cdef bint scale = timestamps and seg.has_window_scale and transport.tunables.window_scaling != 0
     if out == NULL:
         return
@@ -101,11 +102,13 @@ cdef void send_cookie(listener_t* listener, const segment_t* seg, int64_t now) n
     out.options_length = put_mss(out.options, transport.local_mss)
     if scale:
         out.options_length += put_window_scale(out.options + out.options_length, window_shift_for(window))
+    if sack:
+        out.options_length += put_sack_permitted(out.options + out.options_length)
     if timestamps:
         clock = timestamp_offset(&transport.timestamp_key, &seg.destination, &seg.source)
         clock += <uint32_t> (now // 1_000_000)
         stamp = (clock & ~<uint32_t> TIMESTAMP_BITS) | (seg.window_scale if scale else NO_SCALE)
-        if seg.sack_permitted:
+        if sack:
             stamp |= SACK_BIT
         if <int32_t> (stamp - clock) > 0:
             # the connection's own timestamps must not run behind this one
@@ -159,11 +162,12 @@ cdef tcb_t* take_cookie(listener_t* listener, const segment_t* seg, int64_t now)
     syn.tsval = seg.tsval
     syn.window_scale = <uint8_t> (seg.tsecr & 15)
     syn.has_window_scale = seg.has_timestamps and syn.window_scale != NO_SCALE
+    syn.sack_permitted = seg.has_timestamps and seg.tsecr & SACK_BIT != 0
     change_state(tcb, LISTEN)
     change_state(tcb, SYN_RECEIVED)
     tcb.passive = True
     tcb.iss = tcb.snd_una = tcb.recover = seg.ack - 1
-    tcb.snd_nxt = tcb.snd_rxt = seg.ack
+    tcb.snd_nxt = seg.ack
     tcb.irs = seg.seq - 1
     tcb.rcv_nxt = tcb.last_ack_sent = seg.seq
     window = tcb.receive_limit if tcb.receive_limit < 65535 else 65535

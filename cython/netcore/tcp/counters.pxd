@@ -49,6 +49,18 @@ cdef struct counters_t:
     uint64_t DelayedACKs
     uint64_t TCPTimeouts
     uint64_t TCPFastRetrans
+    uint64_t TCPSackRecovery
+    uint64_t TCPRenoRecovery
+    uint64_t TCPLossProbes
+    uint64_t TCPLossProbeRecovery
+    uint64_t TCPSACKReneging
+    uint64_t TCPDSACKRecv
+    uint64_t TCPDSACKOldSent
+    uint64_t TCPDSACKOfoSent
+    uint64_t TCPFullUndo
+    uint64_t TCPLossUndo
+    uint64_t TCPDSACKUndo
+    uint64_t TCPSpuriousRTOs
     uint64_t TCPSlowStartRetrans
     uint64_t TCPSynRetrans
     uint64_t TCPWinProbe

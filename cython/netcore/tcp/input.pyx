@@ -10,12 +10,13 @@ from netcore.storage.deadlines cimport NEVER, arm
 from netcore.storage.frames cimport frame_t
 from netcore.tcp.acks cimport challenge, is_ack_acceptable, is_fin_acked, take_ack, take_ack_of_syn
 from netcore.tcp.backlog cimport handshake_done, listen_arrives, request_arrives
-from netcore.tcp.congestion.newreno cimport newreno
 from netcore.tcp.lifecycle cimport (
     abort_connection, answer_for_time_wait, end_time_wait, enter_time_wait, finish, reset_stray,
 )
 from netcore.tcp.options cimport take_syn_options
-from netcore.tcp.reassembly cimport deliver_contiguous, early_fin_due, keep_early_fin, keep_out_of_order
+from netcore.tcp.reassembly cimport (
+    deliver_contiguous, early_fin_due, keep_early_fin, keep_out_of_order, note_duplicate,
+)
 from netcore.tcp.seqnum cimport in_window, seq_gt, seq_leq, seq_lt
 from netcore.tcp.table cimport find_entry, find_listener
 from netcore.tcp.tcb cimport (
@@ -124,7 +125,7 @@ cdef void start_beyond(entry_t* entry, uint32_t used) noexcept nogil:
     if entry == NULL or seq_gt(tcb.iss, used):
         return
     tcb.iss = used + BEYOND_PREDECESSOR
-    tcb.snd_una = tcb.snd_nxt = tcb.snd_rxt = tcb.recover = tcb.snd_wl2 = tcb.iss
+    tcb.snd_una = tcb.snd_nxt = tcb.recover = tcb.snd_wl2 = tcb.iss
 
 
 cdef void syn_sent_arrives(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noexcept nogil:
@@ -193,11 +194,19 @@ cdef bint check_timestamps(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nog
     return True
 
 
+cdef void report_old_text(tcb_t* tcb, uint32_t start, uint32_t end) noexcept nogil:
+    """Text that was received and passed on already has come again (RFC 2883 4.1)."""
+    note_duplicate(tcb, start, end if seq_lt(end, tcb.rcv_nxt) else tcb.rcv_nxt)
+    tcb.transport.counters.TCPDSACKOldSent += tcb.sack
+
+
 cdef void answer_unacceptable(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
     """SEG-3: one ACK, at once for text (the peer may have lost ours), else at the rate of challenges."""
     if seg.flags & RST:
         return
     if seg.seg_len and not seg.flags & SYN:
+        if seg.text_length and seq_lt(seg.seq, tcb.rcv_nxt):
+            report_old_text(tcb, seg.seq, seg.seq + seg.text_length)
         want_ack(tcb)
     else:
         challenge(tcb, now)
@@ -312,7 +321,6 @@ cdef bint check_ack(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
 
 
 cdef void establish(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
-    tcb.congestion = newreno()
     take_ack_of_syn(tcb, seg, now)
     change_state(tcb, ESTABLISHED)
     if tcb.listener != NULL:
@@ -330,6 +338,8 @@ cdef bint trim_to_window(tcb_t* tcb, segment_t* seg) noexcept nogil:
         before = tcb.rcv_nxt - seg.seq
         if before > seg.text_length:
             before = seg.text_length
+        if before:
+            report_old_text(tcb, seg.seq, seg.seq + before)
         seg.text += before
         seg.text_length -= before
         seg.seq += before
@@ -427,8 +437,11 @@ cdef bint take_text(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noe
 
 
 cdef void owe_duplicate(tcb_t* tcb) noexcept nogil:
-    """Each out-of-order segment gets an ACK of its own at once (SND-4, RFC 5681 4.2)."""
-    if tcb.ack_wanted and tcb.dupacks_owed < 64:
+    """Each out-of-order segment gets an ACK of its own at once (SND-4, RFC 5681 4.2).
+
+    With SACK the blocks of one ACK tell of several; what does not fit brings further ACKs (acknowledge).
+    """
+    if not tcb.sack and tcb.ack_wanted and tcb.dupacks_owed < 64:
         tcb.dupacks_owed += 1
     want_ack(tcb)
 

@@ -9,12 +9,13 @@ from netcore.storage.slab cimport slab_give, slab_take
 from netcore.tcp.half_open cimport leave_half_open
 from netcore.tcp.isn cimport initial_sequence, timestamp_offset
 from netcore.tcp.reassembly cimport drop_out_of_order
+from netcore.tcp.scoreboard cimport forget_sent
 from netcore.tcp.seqnum cimport seq_min
 from netcore.tcp.table cimport insert_entry, remove_entry
 from netcore.tcp.tcb cimport (
     CLOSED, CONTROL_CAPACITY, DEADLINE_TIME_WAIT, ENDPOINT_CONNECTION, ENTRY_CONNECTION, ENTRY_TIME_WAIT, LISTEN,
     READY_FAILED, READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_OK, STATUS_RESET, SYN_RECEIVED,
-    SYN_SENT, TIME_WAIT, State, Status, change_state, endpoint_t, is_synchronized, notify, receive_window,
+    SYN_SENT, TIMER_COUNT, TIME_WAIT, State, Status, change_state, endpoint_t, is_synchronized, notify, receive_window,
     segment_out_t, tcb_t, timewait_t, transport_t, watch_t,
 )
 from netcore.wire.address cimport address_t
@@ -38,19 +39,29 @@ cdef tcb_t* give_birth(transport_t* transport, const address_t* local, uint16_t 
     tcb.entry.remote_port = remote_port
     tcb.endpoint.kind = ENDPOINT_CONNECTION
     tcb.endpoint.owner = tcb
-    tcb.due[0] = tcb.due[1] = tcb.due[2] = NEVER
+    cancel_all(tcb)
     tcb.last_challenge = -transport.tunables.challenge_interval
     tcb.send_limit = <uint32_t> transport.tunables.send_buffer
     tcb.receive_limit = <uint32_t> transport.tunables.receive_buffer
     tcb.quick_acks = <unsigned char> transport.tunables.quick_acks
     tcb.rtt.rto = transport.tunables.rto_initial
     tcb.iss = initial_sequence(&transport.isn_key, local, local_port, remote, remote_port, now)
-    tcb.snd_una = tcb.snd_nxt = tcb.snd_rxt = tcb.recover = tcb.resent_seq = tcb.iss
+    tcb.snd_una = tcb.snd_nxt = tcb.recover = tcb.resent_seq = tcb.rack_fack = tcb.iss
+    tcb.rack_sent = -1
+    tcb.last_sent = NEVER
+    tcb.reordering_steps = 1
+    tcb.congestion = transport.congestion
     tcb.ts_offset = timestamp_offset(&transport.timestamp_key, local, remote)
     tcb.snd_mss = tcb.eff_mss = tcb.rcv_mss = 536
     insert_entry(transport, &tcb.entry)
     tcb.in_table = True
     return tcb
+
+
+cdef void cancel_all(tcb_t* tcb) noexcept nogil:
+    cdef int timer
+    for timer in range(<int> TIMER_COUNT):
+        tcb.due[timer] = NEVER
 
 
 cdef void leave_table(tcb_t* tcb) noexcept nogil:
@@ -62,10 +73,11 @@ cdef void leave_table(tcb_t* tcb) noexcept nogil:
 cdef void stop_sending(tcb_t* tcb) noexcept nogil:
     """Nothing more goes out and no time-out is armed."""
     cdef transport_t* transport = tcb.transport
-    tcb.due[0] = tcb.due[1] = tcb.due[2] = NEVER
+    cancel_all(tcb)
     disarm(&transport.deadlines, &tcb.timer)
     list_remove(&tcb.output_link)
     queue_clear(&tcb.send_queue, &transport.pool)
+    forget_sent(tcb)
     drop_out_of_order(tcb)
 
 

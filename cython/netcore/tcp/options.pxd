@@ -1,8 +1,8 @@
-"""What the options of a SYN settle for a connection (RFC 9293 3.7.1, RFC 7323 1.3 and 2), and what ours offers."""
+"""What the options of a SYN settle for a connection (RFC 9293 3.7.1, RFC 7323 1.3 and 2, RFC 2018 2), and what ours offers."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from netcore.tcp.tcb cimport tcb_t
-from netcore.wire.tcp cimport MINIMUM_MSS, put_mss, put_timestamps, put_window_scale, segment_t
+from netcore.wire.tcp cimport MINIMUM_MSS, put_mss, put_sack_permitted, put_timestamps, put_window_scale, segment_t
 
 cdef enum:
     TIMESTAMPS_LENGTH = 12
@@ -33,6 +33,7 @@ cdef inline void take_syn_options(tcb_t* tcb, const segment_t* seg, int64_t now)
     else:
         tcb.snd_wind_shift = tcb.rcv_wind_shift = 0
     tcb.timestamps = seg.has_timestamps and tcb.transport.tunables.timestamps != 0
+    tcb.sack = seg.sack_permitted and tcb.transport.tunables.sack != 0
     if tcb.timestamps:
         tcb.ts_recent = seg.tsval
         tcb.ts_recent_time = now
@@ -40,9 +41,11 @@ cdef inline void take_syn_options(tcb_t* tcb, const segment_t* seg, int64_t now)
     settle_mss(tcb, seg.mss if seg.has_mss else 536)
 
 
-cdef inline uint8_t put_syn_options(const tcb_t* tcb, uint8_t* octets, bint scale, bint timestamps, uint8_t shift,
-                                    uint32_t tsval, uint32_t tsecr) noexcept nogil:
+cdef inline uint8_t put_syn_options(const tcb_t* tcb, uint8_t* octets, bint scale, bint sack, bint timestamps,
+                                    uint8_t shift, uint32_t tsval, uint32_t tsecr) noexcept nogil:
     cdef uint8_t length = put_mss(octets, tcb.transport.local_mss)
+    if sack:
+        length += put_sack_permitted(octets + length)
     if scale:
         length += put_window_scale(octets + length, shift)
     if timestamps:

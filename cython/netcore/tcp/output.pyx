@@ -6,15 +6,29 @@ after a time-out, new text and FIN, a pure ACK.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from netcore.storage.deadlines cimport NEVER
+from netcore.tcp.delivery cimport mark_app_limited
 from netcore.tcp.options cimport put_syn_options, window_shift_for
+from netcore.tcp.pacing cimport is_too_early, move_pace, pacing_quantum
+from netcore.tcp.rack cimport schedule_probe
+from netcore.tcp.reassembly cimport sack_blocks
 from netcore.tcp.recovery cimport allowed_flight
+from netcore.tcp.scoreboard cimport (
+    first_lost, join_lost, last_sent, may_record, sent_again, sent_first, split,
+)
 from netcore.tcp.seqnum cimport seq_gt, seq_lt
 from netcore.tcp.tcb cimport (
-    CLOSED, LISTEN, SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_RETRANSMIT, TIME_WAIT,
-    backed_off_rto, cancel, flight_size, queue_seq, schedule, segment_out_t, tcb_t, timestamp_now,
+    CLOSED, FRTO_OFF, FRTO_SECOND, LISTEN, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, SENT_LOST, SENT_SACKED,
+    SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_PACING, TIMER_RETRANSMIT, TIME_WAIT, backed_off_rto,
+    cancel, flight_size, queue_seq, schedule, segment_out_t, sent_t, tcb_t, timestamp_now,
 )
+from netcore.tcp.undo cimport note_retransmission
 from netcore.tcp.window cimport furthest_right_edge, next_right_edge
-from netcore.wire.tcp cimport ACK, FIN, PSH, SYN, put_timestamps
+from netcore.wire.octets cimport store32
+from netcore.wire.tcp cimport ACK, FIN, PSH, SYN, put_sack, put_timestamps
+
+cdef enum:
+    # where memory is missing
+    MEMORY_WAIT = 10000000
 
 
 cdef void announce_window(tcb_t* tcb, segment_out_t* out) noexcept nogil:
@@ -48,6 +62,38 @@ cdef void address_segment(tcb_t* tcb, segment_out_t* out, uint32_t seq) noexcept
     out.mss = tcb.eff_mss
 
 
+cdef bint report_received(tcb_t* tcb, segment_out_t* out) noexcept nogil:
+    """SACK blocks (RFC 2018 4), a duplicate in front (RFC 2883 4). False: something new is not reported yet."""
+    cdef uint32_t starts[4]
+    cdef uint32_t ends[4]
+    cdef uint32_t count = 0
+    cdef uint32_t most = (40 - out.options_length - 4) // 8
+    cdef uint32_t room, i
+    cdef uint8_t* at = out.options + out.options_length
+    cdef bint twice = tcb.dsack_start != tcb.dsack_end
+    if tcb.reassembly == NULL and not twice:
+        return True
+    if out.text_length:
+        # options take from the text of a segment, so only a short one has room for them
+        room = tcb.eff_mss - out.text_length if out.text_length < tcb.eff_mss else 0
+        if room < 12:
+            return not twice and (tcb.reassembly == NULL or tcb.reassembly.fresh == 0)
+        if most > (room - 4) // 8:
+            most = (room - 4) // 8
+    if twice:
+        starts[0] = tcb.dsack_start
+        ends[0] = tcb.dsack_end
+        tcb.dsack_start = tcb.dsack_end
+        count = 1
+    count += sack_blocks(tcb, starts + count, ends + count, most - count)
+    if count:
+        out.options_length += put_sack(at, count)
+        for i in range(count):
+            store32(at + 4 + 8 * i, starts[i])
+            store32(at + 8 + 8 * i, ends[i])
+    return tcb.reassembly == NULL or tcb.reassembly.fresh == 0
+
+
 cdef void acknowledge(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     """Every segment of a synchronized connection carries the newest ACK, so none other is due."""
     out.ack = tcb.rcv_nxt
@@ -56,13 +102,14 @@ cdef void acknowledge(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogi
     if tcb.timestamps:
         out.options_length = put_timestamps(out.options, timestamp_now(tcb, now), tcb.ts_recent)
     tcb.last_ack_sent = tcb.rcv_nxt
-    tcb.ack_wanted = False
+    # what the blocks of this ACK cannot say yet is said by a further one
+    tcb.ack_wanted = tcb.sack and not report_received(tcb, out)
     cancel(tcb, TIMER_DELAYED_ACK)
 
 
 cdef bint handshake_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     """SYN in SYN-SENT, SYN,ACK in SYN-RECEIVED; windows in them are not scaled (RFC 7323 2.2)."""
-    cdef bint scale, timestamps
+    cdef bint scale, sack, timestamps
     cdef uint32_t window = tcb.receive_limit if tcb.receive_limit < 65535 else 65535
     cdef uint8_t shift
     if not tcb.syn_wanted:
@@ -82,22 +129,24 @@ cdef bint handshake_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcep
         tcb.last_ack_sent = tcb.rcv_nxt
         tcb.ack_wanted = False
         scale = tcb.window_scaling
+        sack = tcb.sack
         timestamps = tcb.timestamps
         shift = tcb.rcv_wind_shift
     else:
         scale = tcb.transport.tunables.window_scaling != 0
+        sack = tcb.transport.tunables.sack != 0
         timestamps = tcb.transport.tunables.timestamps != 0
         shift = window_shift_for(tcb.receive_limit)
-    out.options_length = put_syn_options(tcb, out.options, scale, timestamps, shift, timestamp_now(tcb, now),
+    out.options_length = put_syn_options(tcb, out.options, scale, sack, timestamps, shift, timestamp_now(tcb, now),
                                          tcb.ts_recent if tcb.state == SYN_RECEIVED else 0)
     if tcb.snd_nxt == tcb.iss:
-        tcb.snd_nxt = tcb.snd_rxt = tcb.iss + 1
-        tcb.timed_at = now
-        tcb.timed_seq = tcb.snd_nxt
+        tcb.snd_nxt = tcb.iss + 1
+        tcb.last_sent = now
     else:
         tcb.transport.counters.TCPSynRetrans += 1
         tcb.transport.counters.RetransSegs += 1
-        tcb.timed_at = 0
+        # which of them is answered will not be known (Karn)
+        tcb.last_sent = NEVER
     if tcb.due[<int> TIMER_RETRANSMIT] == NEVER:
         # a SYN that comes again has its answer again, but does not prolong the life of a half-open connection
         schedule(tcb, TIMER_RETRANSMIT, now + (tcb.syn_rto << tcb.backoff))
@@ -121,28 +170,6 @@ cdef void start_timer(tcb_t* tcb, int64_t now) noexcept nogil:
         schedule(tcb, TIMER_RETRANSMIT, now + backed_off_rto(tcb))
 
 
-cdef bint resend(tcb_t* tcb, segment_out_t* out, uint32_t seq, uint32_t most, int64_t now) noexcept nogil:
-    """Sends again from `seq`, at most `most` bytes of text, and FIN when it was sent and all text before it fits."""
-    cdef uint32_t end = tcb.snd_nxt - (1 if tcb.fin_sent else 0)
-    cdef uint32_t length = end - seq if seq_lt(seq, end) else 0
-    address_segment(tcb, out, seq)
-    if length > most:
-        length = most
-    if length:
-        put_text(tcb, out, seq, length)
-    if tcb.fin_sent and seq + length == end:
-        out.flags |= FIN
-    acknowledge(tcb, out, now)
-    tcb.transport.counters.RetransSegs += (length + tcb.eff_mss - 1) // tcb.eff_mss if length else 1
-    tcb.timed_at = 0
-    tcb.resent_seq = seq + length
-    if seq == tcb.snd_una:
-        tcb.resent_ts = timestamp_now(tcb, now)
-    tcb.last_sent = now
-    start_timer(tcb, now)
-    return True
-
-
 cdef uint32_t largest_text(const tcb_t* tcb) noexcept nogil:
     """A whole number of full segments that one frame may carry."""
     if tcb.transport.superframe <= tcb.eff_mss:
@@ -150,12 +177,110 @@ cdef uint32_t largest_text(const tcb_t* tcb) noexcept nogil:
     return tcb.transport.superframe - tcb.transport.superframe % tcb.eff_mss
 
 
+cdef void count_resent(tcb_t* tcb, uint32_t segments) noexcept nogil:
+    tcb.transport.counters.RetransSegs += segments
+    if tcb.phase == PHASE_LOSS:
+        tcb.transport.counters.TCPSlowStartRetrans += segments
+    elif tcb.phase == PHASE_RECOVERY:
+        tcb.transport.counters.TCPFastRetrans += segments
+
+
+cdef void resend(tcb_t* tcb, segment_out_t* out, sent_t* stretch, int64_t now) noexcept nogil:
+    """Sends a stretch again as it is, FIN with the last of the text."""
+    cdef uint32_t start = stretch.node.start
+    cdef uint32_t length = stretch.end - start
+    cdef uint32_t fin = 1 if tcb.fin_sent and stretch.end == tcb.snd_nxt else 0
+    address_segment(tcb, out, start)
+    if length > fin:
+        put_text(tcb, out, start, length - fin)
+    if fin:
+        out.flags |= FIN
+    stretch.segments = (length - fin + tcb.eff_mss - 1) // tcb.eff_mss if length > fin else 1
+    acknowledge(tcb, out, now)
+    tcb.resent_seq = stretch.end
+    if start == tcb.snd_una:
+        tcb.resent_ts = timestamp_now(tcb, now)
+    sent_again(tcb, stretch, now)
+    tcb.prr_out += length
+    tcb.last_sent = now
+    move_pace(tcb, length, now)
+    start_timer(tcb, now)
+
+
+cdef bint send_again(tcb_t* tcb, segment_out_t* out, bint at_once, int64_t now) noexcept nogil:
+    """What is lost goes first, as far as the windows and the pace let it; the first of it `at_once` whatever cwnd says."""
+    cdef sent_t* stretch = first_lost(tcb)
+    cdef uint32_t allowed = allowed_flight(tcb)
+    cdef uint32_t room = allowed - tcb.in_flight if allowed > tcb.in_flight else 0
+    cdef uint32_t most
+    cdef int32_t window
+    cdef bint fin
+    if stretch == NULL:
+        return False
+    window = <int32_t> (tcb.snd_una + tcb.snd_wnd - stretch.node.start)
+    if window <= 0:
+        return False
+    if room < tcb.eff_mss:
+        if not at_once and tcb.in_flight:
+            return False
+        room = tcb.eff_mss
+    if not at_once and is_too_early(tcb, now):
+        return False
+    most = pacing_quantum(tcb, largest_text(tcb))
+    if most > room:
+        most = room - room % tcb.eff_mss
+    if most > <uint32_t> window:
+        most = <uint32_t> window
+    join_lost(tcb, stretch, most)
+    # FIN takes no room
+    fin = tcb.fin_sent and stretch.end == tcb.snd_nxt
+    if stretch.end - stretch.node.start > most + fin and split(tcb, stretch, stretch.node.start + most) == NULL:
+        return False
+    resend(tcb, out, stretch, now)
+    note_retransmission(tcb, stretch.end, stretch.segments, now)
+    count_resent(tcb, stretch.segments)
+    if tcb.phase == PHASE_LOSS:
+        # retransmission is what cwnd is used for now: it may grow
+        tcb.cwnd_limited = True
+    return True
+
+
+cdef bint send_tail_probe(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
+    """RFC 8985 7.3: a segment of new text if there is one, else the last one again; beyond cwnd by this one."""
+    cdef sent_t* stretch = last_sent(tcb)
+    cdef uint32_t sent = tcb.snd_nxt - queue_seq(tcb)
+    cdef uint32_t available = <uint32_t> (tcb.send_queue.length - sent) if tcb.send_queue.length > sent else 0
+    cdef int32_t window = <int32_t> (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt)
+    if stretch == NULL or tcb.phase != PHASE_OPEN:
+        return False
+    tcb.transport.counters.TCPLossProbes += 1
+    if available and window >= <int32_t> tcb.eff_mss and not tcb.fin_sent and may_record(tcb):
+        if available > tcb.eff_mss:
+            available = tcb.eff_mss
+        send_new(tcb, out, available, tcb.fin_queued and sent + available == tcb.send_queue.length
+                 and window > <int32_t> available, now)
+        tcb.probe_again = False
+    else:
+        if stretch.marks & (SENT_SACKED | SENT_LOST):
+            return False
+        if stretch.end - stretch.node.start > <uint32_t> tcb.eff_mss + (1 if tcb.fin_sent else 0):
+            stretch = split(tcb, stretch, stretch.end - tcb.eff_mss)
+            if stretch == NULL:
+                return False
+        resend(tcb, out, stretch, now)
+        tcb.transport.counters.RetransSegs += 1
+        tcb.probe_again = True
+    tcb.probe_out = True
+    tcb.probe_end = tcb.snd_nxt
+    return True
+
+
 cdef bint probe(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     """SND-5: what a window too small for a segment takes (SND-3), through a closed one an octet on purpose."""
     cdef uint32_t length = tcb.snd_wnd if tcb.snd_wnd else 1
     cdef bint fin
     tcb.probe_wanted = False
-    if tcb.send_queue.length == 0 and not tcb.fin_queued:
+    if (tcb.send_queue.length == 0 and not tcb.fin_queued) or not may_record(tcb):
         return False
     address_segment(tcb, out, tcb.snd_una)
     fin = tcb.send_queue.length == 0
@@ -169,11 +294,10 @@ cdef bint probe(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
             length = <uint32_t> tcb.send_queue.length
         put_text(tcb, out, tcb.snd_una, length)
     if seq_lt(tcb.snd_nxt, tcb.snd_una + out.text_length + fin):
+        sent_first(tcb, tcb.snd_nxt, tcb.snd_una + out.text_length + fin, 1, now)
         tcb.snd_nxt = tcb.snd_una + out.text_length + fin
-        tcb.snd_rxt = tcb.snd_nxt
     acknowledge(tcb, out, now)
     tcb.transport.counters.TCPWinProbe += 1
-    tcb.timed_at = 0
     tcb.last_sent = now
     return True
 
@@ -187,6 +311,24 @@ cdef void start_persist(tcb_t* tcb, int64_t now) noexcept nogil:
         schedule(tcb, TIMER_ORPHAN, now + tcb.transport.tunables.user_timeout)
 
 
+cdef void send_new(tcb_t* tcb, segment_out_t* out, uint32_t size, bint fin, int64_t now) noexcept nogil:
+    """`size` bytes of new text, and FIN, go; a place to record them is sure."""
+    address_segment(tcb, out, tcb.snd_nxt)
+    if size:
+        put_text(tcb, out, tcb.snd_nxt, size)
+    if fin:
+        out.flags |= FIN
+        tcb.fin_sent = True
+    sent_first(tcb, tcb.snd_nxt, tcb.snd_nxt + size + fin, (size + tcb.eff_mss - 1) // tcb.eff_mss if size else 1, now)
+    tcb.snd_nxt += size + fin
+    tcb.prr_out += size
+    acknowledge(tcb, out, now)
+    tcb.last_sent = now
+    move_pace(tcb, size, now)
+    start_timer(tcb, now)
+    schedule_probe(tcb, now)
+
+
 cdef bint new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     """New text, as much as the windows take and worth a segment (SND-2, SND-3), and FIN behind the last of it."""
     cdef uint32_t sent = tcb.snd_nxt - queue_seq(tcb)
@@ -196,17 +338,22 @@ cdef bint new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     cdef uint32_t allowed, room, most, size, worthwhile
     cdef bint fin
     if tcb.fin_sent or (available == 0 and not tcb.fin_queued):
+        if tcb.in_flight < tcb.cwnd:
+            mark_app_limited(tcb)
         return False
     if window <= 0:
         if flight == 0:
             start_persist(tcb, now)
         return False
-    if flight == 0 and tcb.last_sent and now - tcb.last_sent > tcb.rtt.rto:
-        tcb.congestion.on_idle(tcb)
+    if flight == 0:
+        if tcb.last_sent != NEVER and now - tcb.last_sent > tcb.rtt.rto:
+            tcb.congestion.on_idle(tcb, now)
+        if tcb.congestion.on_restart != NULL:
+            tcb.congestion.on_restart(tcb, now)
     allowed = allowed_flight(tcb)
-    room = allowed - flight if allowed > flight else 0
+    room = allowed - tcb.in_flight if allowed > tcb.in_flight else 0
     tcb.cwnd_limited = room < available and room <= <uint32_t> window
-    most = largest_text(tcb)
+    most = pacing_quantum(tcb, largest_text(tcb))
     size = available if available < most else most
     worthwhile = size
     if size > <uint32_t> window:
@@ -235,43 +382,25 @@ cdef bint new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
         if available == 0 and flight == 0:
             start_persist(tcb, now)
         return False
-    address_segment(tcb, out, tcb.snd_nxt)
-    if size:
-        put_text(tcb, out, tcb.snd_nxt, size)
-    if fin:
-        out.flags |= FIN
-        tcb.fin_sent = True
-    if tcb.timed_at == 0 and not tcb.timestamps:
-        tcb.timed_at = now
-        tcb.timed_seq = tcb.snd_nxt + size
-    if tcb.snd_rxt == tcb.snd_nxt:
-        tcb.snd_rxt += size + fin
-    tcb.snd_nxt += size + fin
-    acknowledge(tcb, out, now)
-    tcb.last_sent = now
-    start_timer(tcb, now)
-    return True
-
-
-cdef bint send_again(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
-    """After a time-out everything outstanding goes again from snd_rxt, as slow start opens the window."""
-    cdef uint32_t gone = tcb.snd_rxt - tcb.snd_una
-    cdef uint32_t room = tcb.cwnd - gone if tcb.cwnd > gone else 0
-    cdef int32_t window = <int32_t> (tcb.snd_una + tcb.snd_wnd - tcb.snd_rxt)
-    cdef uint32_t most = largest_text(tcb)
-    cdef uint32_t start = tcb.snd_rxt
-    if window <= 0 or room < tcb.eff_mss and gone:
+    if is_too_early(tcb, now):
         return False
-    if most > room:
-        most = room - room % tcb.eff_mss if room >= tcb.eff_mss else tcb.eff_mss
-    if most > <uint32_t> window:
-        most = <uint32_t> window
-    resend(tcb, out, start, most, now)
-    tcb.snd_rxt = start + out.text_length + (1 if out.flags & FIN else 0)
-    # retransmission is what cwnd is used for now: it may grow
-    tcb.cwnd_limited = True
-    tcb.transport.counters.TCPSlowStartRetrans += 1
+    if not may_record(tcb):
+        # no memory even for this: soon again
+        schedule(tcb, TIMER_PACING, now + MEMORY_WAIT)
+        return False
+    send_new(tcb, out, size, fin, now)
+    if tcb.frto == FRTO_SECOND:
+        tcb.frto_room -= size if size < tcb.frto_room else tcb.frto_room
     return True
+
+
+cdef bint try_new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
+    """RFC 5682 2.1 step 2b; where there is none to send, the judgement is given up and what is lost goes again."""
+    if tcb.frto_room and new_text(tcb, out, now):
+        return True
+    if tcb.frto_room == 2 * <uint32_t> tcb.eff_mss:
+        tcb.frto = FRTO_OFF
+    return False
 
 
 cdef bint pure_ack(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
@@ -293,14 +422,20 @@ cdef bint next_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nog
         # these come beside the one that is wanted anyway
         tcb.ack_wanted = True
         return True
-    if tcb.head_wanted:
-        tcb.head_wanted = False
-        if seq_lt(tcb.snd_una, tcb.snd_nxt):
-            return resend(tcb, out, tcb.snd_una, tcb.eff_mss, now)
+    if tcb.resend_now:
+        tcb.resend_now = False
+        if send_again(tcb, out, True, now):
+            return True
+    if tcb.tail_wanted:
+        tcb.tail_wanted = False
+        if send_tail_probe(tcb, out, now):
+            return True
     if tcb.probe_wanted and probe(tcb, out, now):
         return True
-    if seq_lt(tcb.snd_rxt, tcb.snd_nxt) and not tcb.persisting:
-        if send_again(tcb, out, now):
+    if tcb.frto == FRTO_SECOND and try_new_text(tcb, out, now):
+        return True
+    if tcb.lost_order.count and not tcb.persisting:
+        if tcb.frto != FRTO_SECOND and send_again(tcb, out, False, now):
             return True
     elif new_text(tcb, out, now):
         return True

@@ -5,7 +5,7 @@ from netcore.posix cimport memmove, memset
 from netcore.storage.byte_queue cimport byte_queue_t, queue_append, queue_clear, queue_drop, queue_join
 from netcore.storage.slab cimport slab_give, slab_take
 from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_leq, seq_lt
-from netcore.tcp.tcb cimport RANGES_MOST, range_t, reassembly_t, tcb_t
+from netcore.tcp.tcb cimport RANGES_MOST, RECENT_MOST, range_t, reassembly_t, tcb_t
 
 
 cdef uint32_t first_ending_at_or_after(const reassembly_t* held, uint32_t seq) noexcept nogil:
@@ -75,6 +75,13 @@ cdef void join_followers(tcb_t* tcb, uint32_t index) noexcept nogil:
 
 
 cdef bint keep_out_of_order(tcb_t* tcb, uint32_t seq, const uint8_t* text, uint32_t length) noexcept nogil:
+    cdef bint whole = lay_down(tcb, seq, text, length)
+    if tcb.reassembly != NULL:
+        note_recent(tcb.reassembly, seq)
+    return whole
+
+
+cdef bint lay_down(tcb_t* tcb, uint32_t seq, const uint8_t* text, uint32_t length) noexcept nogil:
     cdef reassembly_t* held
     cdef range_t* place
     cdef uint32_t index, part
@@ -108,10 +115,81 @@ cdef bint keep_out_of_order(tcb_t* tcb, uint32_t seq, const uint8_t* text, uint3
         else:
             # SEG-7: bytes already received stay as they are
             part = place.end - seq if seq_lt(place.end, end) else length
+            note_duplicate(tcb, seq, seq + part)
+            tcb.transport.counters.TCPDSACKOfoSent += tcb.sack
         seq += part
         text += part
         length -= part
     return True
+
+
+cdef range_t* range_of(reassembly_t* held, uint32_t seq) noexcept nogil:
+    """The range that holds `seq`; NULL: none does."""
+    cdef uint32_t index = first_ending_at_or_after(held, seq + 1)
+    if index == held.count or seq_gt(held.ranges[index].start, seq):
+        return NULL
+    return &held.ranges[index]
+
+
+cdef void note_recent(reassembly_t* held, uint32_t seq) noexcept nogil:
+    """The range of `seq` is the one that changed last; it stands once in the order."""
+    cdef range_t* place = range_of(held, seq)
+    cdef uint32_t kept = 0
+    cdef uint32_t fresh = 0
+    cdef uint32_t order[16]
+    cdef uint32_t i
+    if place == NULL:
+        return
+    for i in range(held.recent_count):
+        if kept == RECENT_MOST - 1:
+            break
+        if seq_geq(held.recent[i], place.start) and seq_lt(held.recent[i], place.end):
+            continue
+        order[kept] = held.recent[i]
+        kept += 1
+        if i < held.fresh:
+            fresh += 1
+    held.recent[0] = seq
+    for i in range(kept):
+        held.recent[i + 1] = order[i]
+    held.recent_count = kept + 1
+    held.fresh = fresh + 1
+
+
+cdef uint32_t sack_blocks(tcb_t* tcb, uint32_t* starts, uint32_t* ends, uint32_t most) noexcept nogil:
+    cdef reassembly_t* held = tcb.reassembly
+    cdef range_t* place
+    cdef uint32_t count = 0
+    cdef uint32_t i, first
+    if held == NULL:
+        return 0
+    first = held.fresh - most if held.fresh > most else 0
+    for i in range(first, held.recent_count):
+        if count == most:
+            break
+        place = range_of(held, held.recent[i])
+        # a hole before it may have been filled since, and ranges may have become one
+        if place == NULL or is_listed(starts, count, place.start):
+            continue
+        starts[count] = place.start
+        ends[count] = place.end
+        count += 1
+    held.fresh = first
+    return count
+
+
+cdef bint is_listed(const uint32_t* starts, uint32_t count, uint32_t start) noexcept nogil:
+    cdef uint32_t i
+    for i in range(count):
+        if starts[i] == start:
+            return True
+    return False
+
+
+cdef void note_duplicate(tcb_t* tcb, uint32_t start, uint32_t end) noexcept nogil:
+    if tcb.sack and tcb.dsack_start == tcb.dsack_end:
+        tcb.dsack_start = start
+        tcb.dsack_end = end
 
 
 cdef void keep_early_fin(tcb_t* tcb, uint32_t seq) noexcept nogil:

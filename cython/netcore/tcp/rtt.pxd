@@ -16,6 +16,14 @@ cdef inline int64_t clamp(int64_t value, int64_t low, int64_t high) noexcept nog
     return high if value > high else value
 
 
+cdef inline void set_rto(rtt_t* rtt, int64_t granularity, int64_t rto_minimum, int64_t rto_maximum) noexcept nogil:
+    """RFC 6298 2.3"""
+    cdef int64_t variation = 4 * rtt.rttvar
+    if variation < granularity:
+        variation = granularity
+    rtt.rto = clamp(rtt.srtt + variation, rto_minimum, rto_maximum)
+
+
 cdef inline void rtt_sample(rtt_t* rtt, int64_t sample, int64_t granularity, uint32_t samples_per_window,
                             int64_t rto_minimum, int64_t rto_maximum) noexcept nogil:
     """One measurement of `sample` ns by a clock of `granularity` ns (SND-6).
@@ -23,7 +31,7 @@ cdef inline void rtt_sample(rtt_t* rtt, int64_t sample, int64_t granularity, uin
     samples_per_window: how many samples a window of data yields; the gains are divided by it, so that many samples
     weigh together as one (RFC 7323 appendix G).
     """
-    cdef int64_t error, variation
+    cdef int64_t error
     if sample < granularity:
         sample = granularity
     if samples_per_window == 0:
@@ -39,7 +47,4 @@ cdef inline void rtt_sample(rtt_t* rtt, int64_t sample, int64_t granularity, uin
         rtt.srtt += (sample - rtt.srtt) // (8 * <int64_t> samples_per_window)
         if rtt.srtt < 1:
             rtt.srtt = 1
-    variation = 4 * rtt.rttvar
-    if variation < granularity:
-        variation = granularity
-    rtt.rto = clamp(rtt.srtt + variation, rto_minimum, rto_maximum)
+    set_rto(rtt, granularity, rto_minimum, rto_maximum)

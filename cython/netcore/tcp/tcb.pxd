@@ -128,6 +128,7 @@ cdef struct tcb_t
 # out-of-order text (reassembly)
 cdef enum:
     RANGES_MOST = 256
+    RECENT_MOST = 16
 
 cdef struct range_t:
     uint32_t start
@@ -136,6 +137,10 @@ cdef struct range_t:
 
 cdef struct reassembly_t:
     uint32_t count
+    # a number within each range that changed, the latest first; how many of them no ACK has reported yet (RFC 2018 4)
+    uint32_t recent_count
+    uint32_t fresh
+    uint32_t recent[16]
     # sequence number of a FIN that came early, valid when has_fin
     bint has_fin
     uint32_t fin_seq
@@ -151,6 +156,22 @@ cdef enum Phase:
     PHASE_RECOVERY = 2
     # the retransmission timer expired
     PHASE_LOSS = 3
+
+# whether the reaction to a loss can still be taken back
+cdef enum Undo:
+    UNDO_NEVER = 0
+    # nothing has been sent again yet
+    UNDO_BEGUN = 1
+    # undo_end and undo_tsval are those of the first retransmission
+    UNDO_MARKED = 2
+
+# RFC 5682
+cdef enum Frto:
+    FRTO_OFF = 0
+    # the first segment was sent again, its ACK decides whether new data is sent
+    FRTO_FIRST = 1
+    # new data goes in place of retransmissions: the second ACK decides
+    FRTO_SECOND = 2
 
 # marks of a stretch that was sent (scoreboard)
 cdef enum SentMark:
@@ -169,7 +190,7 @@ cdef struct sent_t:
     link_t link
     uint32_t end
     # segments of the wire that it stands for
-    uint16_t segments
+    uint32_t segments
     uint8_t marks
     # TSval of the newest copy
     uint32_t tsval
@@ -188,9 +209,10 @@ cdef struct ack_sample_t:
     uint32_t acked
     uint32_t delivered
     uint32_t lost
-    # in flight and first unacknowledged before the ACK
+    # in flight, first unacknowledged, and highest known to have arrived before the ACK
     uint32_t prior_in_flight
     uint32_t prior_una
+    uint32_t prior_fack
     # ns; of the newest and the oldest stretch that this ACK delivered and that went once; 0: there is none
     int64_t rtt
     int64_t oldest_rtt
@@ -207,8 +229,9 @@ cdef struct ack_sample_t:
     bint round_start
     # ECN-Echo on this ACK (RFC 3168)
     bint congestion_echo
-    # some of it was sent once only; some of that lay above what is SACKed already, or below
+    # some of what was outstanding when the phase began has arrived and was sent once only
     bint sent_once
+    # something sent once has arrived after what was sent behind it
     bint reordered
     # a duplicate by RFC 5681 2
     bint duplicate
@@ -216,7 +239,7 @@ cdef struct ack_sample_t:
     bint dsack
     uint32_t dsack_start
     uint32_t dsack_end
-    # the stretch sent last of those delivered: RACK (RFC 8985 6.2 step 2); sent 0: none
+    # the stretch sent last of those delivered: RACK (RFC 8985 6.2 step 2); sent -1: none
     int64_t newest_sent
     uint32_t newest_end
     int64_t newest_rtt
@@ -344,6 +367,9 @@ cdef struct tcb_t:
     int64_t due[6]
     deadline_t timer
     rtt_t rtt
+    # the end of what was last sent again, and the TSval when the first outstanding segment went again (Karn)
+    uint32_t resent_seq
+    uint32_t resent_ts
     uint8_t backoff
     uint8_t retries
     int64_t syn_rto
@@ -378,16 +404,20 @@ cdef struct tcb_t:
     uint32_t prr_flight
     uint32_t prr_delivered
     uint32_t prr_out
-    # undoing (RFC 4015, 5682, 2883): cwnd and ssthresh before; TSval of the first retransmission; segments sent again
-    # and not reported as received twice
+    # undoing (RFC 4015, 5682, 2883): cwnd and ssthresh before; snd_una when it began; end and TSval of the first
+    # retransmission; segments sent again and not reported as received twice
     uint32_t prior_cwnd
     uint32_t prior_ssthresh
+    uint32_t undo_una
+    uint32_t undo_end
     uint32_t undo_tsval
     uint32_t undo_segments
-    uint8_t undo_possible
+    uint8_t undo
     uint8_t frto
+    # bytes of new data that F-RTO still lets go
+    uint32_t frto_room
 
-    # RACK-TLP (RFC 8985): xmit_ts, end_seq and rtt of the newest segment delivered; the highest number delivered
+    # RACK-TLP (RFC 8985): xmit_ts (-1: none), end_seq and rtt of the newest segment delivered; the highest number delivered
     uint8_t sack
     uint8_t reordering_seen
     uint8_t reordering_steps
@@ -418,6 +448,11 @@ cdef struct tcb_t:
     # bytes per second, 0: not paced; when the next segment may go
     uint64_t pacing_rate
     int64_t pace_at
+
+    # ECN (RFC 3168): negotiated; CE has come and is echoed until CWR comes; CWR goes with the next new text
+    uint8_t ecn
+    uint8_t ecn_echo
+    uint8_t cwr_wanted
 
     # marks: what output is wanted
     uint8_t syn_wanted
@@ -507,6 +542,8 @@ cdef struct transport_t:
     hash_key_t timestamp_key
     hash_key_t cookie_key
     random_t random
+    # of trees: apart, so that they do not shift what else is drawn
+    random_t priorities
     # the algorithm of new connections
     const congestion_t* congestion
     # segments without text that belong to no connection: RST, answers of TIME-WAIT
@@ -571,7 +608,7 @@ cdef inline void cancel(tcb_t* tcb, Timer timer) noexcept nogil:
 cdef inline int64_t earliest_due(const tcb_t* tcb) noexcept nogil:
     cdef int64_t due = tcb.due[0]
     cdef int i
-    for i in range(1, TIMER_COUNT):
+    for i in range(1, <int> TIMER_COUNT):
         if tcb.due[i] < due:
             due = tcb.due[i]
     return due

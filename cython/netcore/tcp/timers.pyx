@@ -4,10 +4,11 @@ from libc.stdint cimport int64_t
 from netcore.storage.deadlines cimport NEVER, arm
 from netcore.tcp.backlog cimport withdraw_request
 from netcore.tcp.lifecycle cimport abort_connection, finish
-from netcore.tcp.recovery cimport retransmission_timeout
+from netcore.tcp.recovery cimport reordering_timeout, retransmission_timeout
 from netcore.tcp.tcb cimport (
-    CLOSED, DEADLINE_CONNECTION, LISTEN, STATUS_REFUSED, STATUS_TIMED_OUT, SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK,
-    TIMER_ORPHAN, TIMER_RETRANSMIT, TIME_WAIT, earliest_due, schedule, tcb_t, want_ack, want_output,
+    CLOSED, DEADLINE_CONNECTION, LISTEN, PHASE_OPEN, STATUS_REFUSED, STATUS_TIMED_OUT, SYN_RECEIVED, SYN_SENT,
+    TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_PACING, TIMER_PROBE, TIMER_REORDERING, TIMER_RETRANSMIT, TIME_WAIT,
+    backed_off_rto, earliest_due, schedule, tcb_t, want_ack, want_output,
 )
 
 
@@ -59,6 +60,15 @@ cdef void expire_data(tcb_t* tcb, int64_t now) noexcept nogil:
     back_off(tcb, tcb.rtt.rto, tcb.transport.tunables.rto_maximum, now)
 
 
+cdef void expire_probe(tcb_t* tcb, int64_t now) noexcept nogil:
+    """RFC 8985 7.3: the probe takes the place of the time-out, which starts anew."""
+    if tcb.phase != PHASE_OPEN or tcb.snd_una == tcb.snd_nxt or tcb.snd_wnd == 0:
+        return
+    tcb.tail_wanted = True
+    schedule(tcb, TIMER_RETRANSMIT, now + backed_off_rto(tcb))
+    want_output(tcb)
+
+
 cdef void expire_retransmit(tcb_t* tcb, int64_t now) noexcept nogil:
     if tcb.state == LISTEN:
         # ACPT-34: nobody has decided on this request
@@ -83,6 +93,15 @@ cdef void expire(tcb_t* tcb, int64_t now) noexcept nogil:
         tcb.due[<int> TIMER_DELAYED_ACK] = NEVER
         tcb.transport.counters.DelayedACKs += 1
         want_ack(tcb)
+    if tcb.due[<int> TIMER_PACING] <= now:
+        tcb.due[<int> TIMER_PACING] = NEVER
+        want_output(tcb)
+    if tcb.due[<int> TIMER_REORDERING] <= now:
+        tcb.due[<int> TIMER_REORDERING] = NEVER
+        reordering_timeout(tcb, now)
+    if tcb.due[<int> TIMER_PROBE] <= now:
+        tcb.due[<int> TIMER_PROBE] = NEVER
+        expire_probe(tcb, now)
     if tcb.due[<int> TIMER_RETRANSMIT] <= now:
         tcb.due[<int> TIMER_RETRANSMIT] = NEVER
         expire_retransmit(tcb, now)

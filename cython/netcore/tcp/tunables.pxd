@@ -35,6 +35,12 @@ cdef struct tunables_t:
     # RFC 7323, 0 or 1
     int64_t timestamps
     int64_t window_scaling
+    # RFC 2018 and with it RFC 8985, 0 or 1
+    int64_t sack
+    # RFC 5682, 0 or 1
+    int64_t frto
+    # algorithms that do not pace themselves are paced at a little more than a window each round trip, 0 or 1 (REC-6)
+    int64_t pacing
     # largest text of one frame where the device cuts superframes
     int64_t maximum_superframe
     # SYN cookies while a listener is under attack (LISTEN-74, 78), and the life of an unanswered request (ACPT-34)
@@ -77,6 +83,9 @@ cdef inline void set_default_tunables(tunables_t* t) noexcept nogil:
     t.initial_window = 10
     t.timestamps = 1
     t.window_scaling = 1
+    t.sack = 1
+    t.frto = 1
+    t.pacing = 0
     t.maximum_superframe = 65160
     t.syn_protection = 1
     t.syn_flood_age = 1_000_000_000

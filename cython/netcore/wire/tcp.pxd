@@ -1,4 +1,4 @@
-"""TCP segments: header (RFC 9293 3.1) and options (RFC 9293 3.2, RFC 7323)."""
+"""TCP segments: header (RFC 9293 3.1) and options (RFC 9293 3.2, RFC 7323, RFC 2018)."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from netcore.wire.address cimport address_t
@@ -12,13 +12,17 @@ cdef enum:
     PSH = 0x08
     ACK = 0x10
     URG = 0x20
+    ECE = 0x40
+    CWR = 0x80
     OPTION_END = 0
     OPTION_NOP = 1
     OPTION_MSS = 2
     OPTION_WINDOW_SCALE = 3
     OPTION_SACK_PERMITTED = 4
+    OPTION_SACK = 5
     OPTION_TIMESTAMPS = 8
     MINIMUM_MSS = 64
+    SACK_BLOCKS_MOST = 4
 
 cdef struct segment_t:
     # addressing, as seen by the receiver of the segment
@@ -42,6 +46,12 @@ cdef struct segment_t:
     uint8_t window_scale
     uint32_t tsval
     uint32_t tsecr
+    # RFC 2018: blocks start..end, as many as the option holds
+    uint32_t sack_count
+    uint32_t sack_start[4]
+    uint32_t sack_end[4]
+    # the IP header's ECN field (RFC 3168)
+    uint8_t ecn
     # text
     const uint8_t* text
     uint32_t text_length
@@ -78,6 +88,12 @@ cdef inline bint parse_options(const uint8_t* octets, uint32_t length, segment_t
             seg.has_timestamps = True
             seg.tsval = load32(octets + at + 2)
             seg.tsecr = load32(octets + at + 6)
+        elif kind == OPTION_SACK and size >= 10 and (size - 2) % 8 == 0:
+            seg.sack_count = 0
+            while seg.sack_count < SACK_BLOCKS_MOST and 2 + 8 * seg.sack_count < size:
+                seg.sack_start[seg.sack_count] = load32(octets + at + 2 + 8 * seg.sack_count)
+                seg.sack_end[seg.sack_count] = load32(octets + at + 6 + 8 * seg.sack_count)
+                seg.sack_count += 1
         at += size
     return True
 
@@ -101,6 +117,8 @@ cdef inline bint parse_tcp(const uint8_t* octets, uint32_t length, segment_t* se
     seg.mss = 0
     seg.window_scale = 0
     seg.tsval = seg.tsecr = 0
+    seg.sack_count = 0
+    seg.ecn = 0
     if header_length > TCP_HEADER_LENGTH:
         if not parse_options(octets + TCP_HEADER_LENGTH, header_length - TCP_HEADER_LENGTH, seg):
             return False
@@ -138,6 +156,23 @@ cdef inline uint8_t put_window_scale(uint8_t* octets, uint8_t shift) noexcept no
     octets[2] = 3
     octets[3] = shift
     return 4
+
+
+cdef inline uint8_t put_sack_permitted(uint8_t* octets) noexcept nogil:
+    octets[0] = OPTION_NOP
+    octets[1] = OPTION_NOP
+    octets[2] = OPTION_SACK_PERMITTED
+    octets[3] = 2
+    return 4
+
+
+cdef inline uint8_t put_sack(uint8_t* octets, uint32_t count) noexcept nogil:
+    """The head of an option of `count` blocks, which follow at octets + 4; its whole length."""
+    octets[0] = OPTION_NOP
+    octets[1] = OPTION_NOP
+    octets[2] = OPTION_SACK
+    octets[3] = <uint8_t> (2 + 8 * count)
+    return <uint8_t> (4 + 8 * count)
 
 
 cdef inline uint8_t put_timestamps(uint8_t* octets, uint32_t tsval, uint32_t tsecr) noexcept nogil:

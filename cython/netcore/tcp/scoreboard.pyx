@@ -1,0 +1,329 @@
+"""The stretches of one connection; `in_flight`, `sacked` and `sacked_segments` of the connection always agree."""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from netcore.storage.links cimport link_t, list_append, list_first, list_remove
+from netcore.storage.random cimport random_next
+from netcore.storage.slab cimport slab_give, slab_grow, slab_take
+from netcore.storage.treap cimport treap_find, treap_insert_after, treap_node_t, treap_remove
+from netcore.tcp.delivery cimport count_delivered, stamp_sent
+from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_leq, seq_lt
+from netcore.tcp.tcb cimport (
+    SENT_AGAIN, SENT_LOST, SENT_SACKED, ack_sample_t, sent_t, tcb_t, timestamp_now,
+)
+from netcore.wire.tcp cimport segment_t
+
+
+cdef inline uint32_t length_of(const sent_t* stretch) noexcept nogil:
+    return stretch.end - stretch.node.start
+
+
+cdef inline sent_t* owner_of(treap_node_t* node) noexcept nogil:
+    return <sent_t*> node.owner if node != NULL else NULL
+
+
+cdef inline sent_t* following(const sent_t* stretch) noexcept nogil:
+    return owner_of(stretch.node.next)
+
+
+cdef sent_t* first_sent(tcb_t* tcb) noexcept nogil:
+    return owner_of(tcb.sent.first)
+
+
+cdef sent_t* last_sent(tcb_t* tcb) noexcept nogil:
+    return owner_of(tcb.sent.last)
+
+
+cdef sent_t* first_lost(tcb_t* tcb) noexcept nogil:
+    return <sent_t*> list_first(&tcb.lost_order)
+
+
+cdef bint may_record(tcb_t* tcb) noexcept nogil:
+    return tcb.transport.sents.free != NULL or slab_grow(&tcb.transport.sents)
+
+
+cdef void insert_behind(tcb_t* tcb, treap_node_t* before, sent_t* stretch, uint32_t start) noexcept nogil:
+    treap_insert_after(&tcb.sent, before, &stretch.node, stretch, start,
+                       <uint32_t> (random_next(&tcb.transport.priorities) >> 32))
+
+
+cdef void enter_flight(tcb_t* tcb, sent_t* stretch, int64_t now) noexcept nogil:
+    stamp_sent(tcb, stretch, now)
+    stretch.tsval = timestamp_now(tcb, now)
+    tcb.in_flight += length_of(stretch)
+    list_append(&tcb.in_flight_order, &stretch.link, stretch)
+
+
+cdef void leave_orders(tcb_t* tcb, sent_t* stretch) noexcept nogil:
+    """Out of the order it stands in, and of what is in flight if that was it."""
+    if stretch.link.where == &tcb.in_flight_order:
+        tcb.in_flight -= length_of(stretch)
+    list_remove(&stretch.link)
+    stretch.marks &= ~SENT_LOST
+
+
+cdef sent_t* sent_first(tcb_t* tcb, uint32_t start, uint32_t end, uint32_t segments, int64_t now) noexcept nogil:
+    cdef sent_t* stretch = <sent_t*> slab_take(&tcb.transport.sents)
+    if stretch == NULL:
+        return NULL
+    stretch.end = end
+    stretch.segments = segments
+    insert_behind(tcb, tcb.sent.last, stretch, start)
+    enter_flight(tcb, stretch, now)
+    return stretch
+
+
+cdef void sent_again(tcb_t* tcb, sent_t* stretch, int64_t now) noexcept nogil:
+    leave_orders(tcb, stretch)
+    stretch.marks |= SENT_AGAIN
+    enter_flight(tcb, stretch, now)
+
+
+cdef void forget(tcb_t* tcb, sent_t* stretch) noexcept nogil:
+    leave_orders(tcb, stretch)
+    if stretch.marks & SENT_SACKED:
+        tcb.sacked -= length_of(stretch)
+        tcb.sacked_segments -= stretch.segments
+    treap_remove(&tcb.sent, &stretch.node)
+    slab_give(&tcb.transport.sents, stretch)
+
+
+cdef void forget_sent(tcb_t* tcb) noexcept nogil:
+    while tcb.sent.first != NULL:
+        forget(tcb, owner_of(tcb.sent.first))
+
+
+cdef void link_behind(sent_t* before, sent_t* stretch) noexcept nogil:
+    """Into the same order, right behind `before`."""
+    cdef link_t* link = &stretch.link
+    link.owner = stretch
+    link.where = before.link.where
+    if link.where == NULL:
+        return
+    link.previous = &before.link
+    link.next = before.link.next
+    if link.next != NULL:
+        link.next.previous = link
+    else:
+        link.where.last = link
+    before.link.next = link
+    link.where.count += 1
+
+
+cdef inline uint32_t share_of(uint32_t segments, uint32_t part, uint32_t whole) noexcept nogil:
+    """Of so many segments over `whole` numbers, how many `part` of them take, rounded up."""
+    return <uint32_t> ((<uint64_t> segments * part + whole - 1) // whole)
+
+
+cdef sent_t* split(tcb_t* tcb, sent_t* stretch, uint32_t at) noexcept nogil:
+    cdef sent_t* rest = <sent_t*> slab_take(&tcb.transport.sents)
+    cdef uint32_t whole = length_of(stretch)
+    cdef uint32_t part
+    if rest == NULL:
+        return NULL
+    rest.end = stretch.end
+    rest.marks = stretch.marks
+    rest.tsval = stretch.tsval
+    rest.sent_at = stretch.sent_at
+    rest.delivered = stretch.delivered
+    rest.delivered_at = stretch.delivered_at
+    rest.first_sent = stretch.first_sent
+    rest.in_flight = stretch.in_flight
+    stretch.end = at
+    part = share_of(stretch.segments, at - stretch.node.start, whole)
+    rest.segments = stretch.segments - part if part < stretch.segments else 1
+    if rest.marks & SENT_SACKED:
+        tcb.sacked_segments += part + rest.segments - stretch.segments
+    stretch.segments = part
+    insert_behind(tcb, &stretch.node, rest, at)
+    link_behind(stretch, rest)
+    return rest
+
+
+cdef void join_lost(tcb_t* tcb, sent_t* stretch, uint32_t most) noexcept nogil:
+    cdef sent_t* after = following(stretch)
+    while after != NULL and after.marks & SENT_LOST and after.end - stretch.node.start <= most:
+        stretch.end = after.end
+        stretch.segments += after.segments
+        list_remove(&after.link)
+        treap_remove(&tcb.sent, &after.node)
+        slab_give(&tcb.transport.sents, after)
+        after = following(stretch)
+
+
+cdef void mark_lost(tcb_t* tcb, sent_t* stretch) noexcept nogil:
+    leave_orders(tcb, stretch)
+    stretch.marks |= SENT_LOST
+    tcb.lost += length_of(stretch)
+    list_append(&tcb.lost_order, &stretch.link, stretch)
+
+
+cdef void mark_expired(tcb_t* tcb, int64_t sent_by, bint reneged) noexcept nogil:
+    cdef sent_t* stretch = first_sent(tcb)
+    cdef bint first = True
+    while stretch != NULL:
+        if stretch.marks & SENT_SACKED and reneged:
+            # delivered counts once; only what may be in flight is set right
+            tcb.sacked -= length_of(stretch)
+            tcb.sacked_segments -= stretch.segments
+            stretch.marks &= ~SENT_SACKED
+        if stretch.marks & SENT_LOST:
+            # it takes its place in sequence order
+            list_remove(&stretch.link)
+            list_append(&tcb.lost_order, &stretch.link, stretch)
+        elif not stretch.marks & SENT_SACKED and (first or stretch.sent_at <= sent_by):
+            mark_lost(tcb, stretch)
+        first = False
+        stretch = following(stretch)
+
+
+cdef void unmark_lost(tcb_t* tcb) noexcept nogil:
+    cdef sent_t* stretch
+    cdef link_t* older
+    # they went before all that is in flight, or they would not have counted as lost: last to first, to the front
+    while tcb.lost_order.last != NULL:
+        stretch = <sent_t*> tcb.lost_order.last.owner
+        tcb.lost -= length_of(stretch)
+        leave_orders(tcb, stretch)
+        older = tcb.in_flight_order.first
+        stretch.link.owner = stretch
+        stretch.link.where = &tcb.in_flight_order
+        stretch.link.previous = NULL
+        stretch.link.next = older
+        if older != NULL:
+            older.previous = &stretch.link
+        else:
+            tcb.in_flight_order.last = &stretch.link
+        tcb.in_flight_order.first = &stretch.link
+        tcb.in_flight_order.count += 1
+        tcb.in_flight += length_of(stretch)
+
+
+cdef void deliver(tcb_t* tcb, sent_t* stretch, const segment_t* seg, ack_sample_t* sample, int64_t now) noexcept nogil:
+    """A stretch arrived that was not known to have: rate, round trip, order, and what RACK compares with."""
+    cdef int64_t rtt = now - stretch.sent_at
+    count_delivered(tcb, stretch, sample, now)
+    if not stretch.marks & SENT_AGAIN:
+        # RFC 5682 asks of what was outstanding at the time-out
+        if seq_leq(stretch.end, tcb.recover):
+            sample.sent_once = True
+        if rtt > sample.oldest_rtt:
+            sample.oldest_rtt = rtt
+        if sample.rtt == 0 or rtt < sample.rtt:
+            sample.rtt = rtt if rtt > 0 else 1
+        # RFC 8985 6.2 step 3
+        if seq_lt(stretch.end, sample.prior_fack):
+            sample.reordered = True
+    elif tcb.timestamps and seg.has_timestamps and <int32_t> (seg.tsecr - stretch.tsval) < 0:
+        # RFC 8985 6.2 step 2: it answers an earlier copy
+        return
+    elif rtt < tcb.min_rtt:
+        return
+    if seq_gt(stretch.end, tcb.rack_fack):
+        tcb.rack_fack = stretch.end
+    if (sample.newest_sent < 0 or stretch.sent_at > sample.newest_sent
+            or (stretch.sent_at == sample.newest_sent and seq_gt(stretch.end, sample.newest_end))):
+        sample.newest_sent = stretch.sent_at
+        sample.newest_end = stretch.end
+        sample.newest_rtt = rtt if rtt > 0 else 1
+
+
+cdef void join_sacked(tcb_t* tcb, sent_t* stretch) noexcept nogil:
+    """One stretch of what is SACKed without a gap, so that a block that is reported again costs one step."""
+    cdef sent_t* after = following(stretch)
+    cdef sent_t* before = owner_of(stretch.node.previous)
+    if after != NULL and after.marks & SENT_SACKED:
+        stretch.end = after.end
+        stretch.segments += after.segments
+        treap_remove(&tcb.sent, &after.node)
+        slab_give(&tcb.transport.sents, after)
+    if before != NULL and before.marks & SENT_SACKED:
+        before.end = stretch.end
+        before.segments += stretch.segments
+        treap_remove(&tcb.sent, &stretch.node)
+        slab_give(&tcb.transport.sents, stretch)
+
+
+cdef void take_block(tcb_t* tcb, const segment_t* seg, uint32_t start, uint32_t end, ack_sample_t* sample,
+                     int64_t now) noexcept nogil:
+    cdef sent_t* stretch = owner_of(treap_find(&tcb.sent, start))
+    cdef uint32_t until
+    if stretch == NULL:
+        stretch = first_sent(tcb)
+    while stretch != NULL and seq_lt(stretch.node.start, end):
+        until = stretch.end
+        if stretch.marks & SENT_SACKED or not seq_gt(until, start):
+            stretch = following(stretch)
+            continue
+        if seq_lt(stretch.node.start, start):
+            stretch = split(tcb, stretch, start)
+            if stretch == NULL:
+                return
+        if seq_gt(stretch.end, end) and split(tcb, stretch, end) == NULL:
+            return
+        until = stretch.end
+        deliver(tcb, stretch, seg, sample, now)
+        leave_orders(tcb, stretch)
+        stretch.marks |= SENT_SACKED
+        tcb.sacked += length_of(stretch)
+        tcb.sacked_segments += stretch.segments
+        join_sacked(tcb, stretch)
+        if until == end:
+            return
+        stretch = owner_of(treap_find(&tcb.sent, until))
+
+
+cdef bint is_dsack(const tcb_t* tcb, const segment_t* seg) noexcept nogil:
+    """RFC 2883 4: the first block lies below the ACK, or within the second."""
+    if seq_leq(seg.sack_end[0], seg.ack):
+        return True
+    return (seg.sack_count > 1 and seq_geq(seg.sack_start[0], seg.sack_start[1])
+            and seq_leq(seg.sack_end[0], seg.sack_end[1]))
+
+
+cdef void take_sack(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, int64_t now) noexcept nogil:
+    cdef uint32_t i
+    cdef uint32_t first = 0
+    if seg.sack_count and is_dsack(tcb, seg):
+        first = 1
+        # a report of what lies further back than any window reached says nothing about what is sent now
+        if (seq_lt(seg.sack_start[0], seg.sack_end[0]) and seq_leq(seg.sack_end[0], tcb.snd_nxt)
+                and seq_gt(seg.sack_start[0], tcb.snd_una - tcb.max_snd_wnd - 1)):
+            sample.dsack = True
+            sample.dsack_start = seg.sack_start[0]
+            sample.dsack_end = seg.sack_end[0]
+    for i in range(first, seg.sack_count):
+        # blocks that no honest receiver sends, and those an old ACK brings late, are passed over
+        if (seq_lt(seg.sack_start[i], seg.sack_end[i]) and seq_leq(seg.sack_end[i], tcb.snd_nxt)
+                and seq_gt(seg.sack_start[i], tcb.snd_una)):
+            take_block(tcb, seg, seg.sack_start[i], seg.sack_end[i], sample, now)
+
+
+cdef void acknowledge_part(tcb_t* tcb, sent_t* stretch, const segment_t* seg, ack_sample_t* sample,
+                           int64_t now) noexcept nogil:
+    """The stretch begins at the ACK from now on; it needs no second one, so it cannot fail for want of memory."""
+    cdef sent_t part = stretch[0]
+    cdef uint32_t whole = length_of(stretch)
+    cdef uint32_t size = seg.ack - stretch.node.start
+    cdef uint32_t left = share_of(stretch.segments, whole - size, whole)
+    part.end = seg.ack
+    if stretch.marks & SENT_SACKED:
+        tcb.sacked -= size
+        tcb.sacked_segments -= stretch.segments - left
+    else:
+        deliver(tcb, &part, seg, sample, now)
+        if not stretch.marks & SENT_LOST:
+            tcb.in_flight -= size
+    stretch.node.start = seg.ack
+    stretch.segments = left
+
+
+cdef void take_cumulative(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, int64_t now) noexcept nogil:
+    cdef sent_t* stretch = first_sent(tcb)
+    while stretch != NULL and seq_lt(stretch.node.start, seg.ack):
+        if seq_gt(stretch.end, seg.ack):
+            acknowledge_part(tcb, stretch, seg, sample, now)
+            return
+        if not stretch.marks & SENT_SACKED:
+            deliver(tcb, stretch, seg, sample, now)
+        forget(tcb, stretch)
+        stretch = first_sent(tcb)
