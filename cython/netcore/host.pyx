@@ -16,7 +16,7 @@ from netcore.tcp.backlog cimport close_listener
 from netcore.tcp.congestion.newreno cimport newreno
 from netcore.tcp.lifecycle cimport bury, end_time_wait, finish, let_go
 from netcore.tcp.tcb cimport (
-    CONTROL_CAPACITY, ENDPOINT_CONNECTION, ENTRY_TIME_WAIT, STATUS_ABORTED, endpoint_t, entry_t, listener_t,
+    CONTROL_CAPACITY, ENDPOINT_CONNECTION, ENTRY_TIME_WAIT, STATUS_ABORTED, endpoint_t, entry_t, flight_t, listener_t,
     reassembly_t, segment_out_t, sent_t, tcb_t, timewait_t, transport_t,
 )
 from netcore.tcp.tunables cimport tunables_t
@@ -61,6 +61,7 @@ cdef bint transport_open(transport_t* transport, const tunables_t* tunables) noe
     slab_open(&transport.listener_slab, sizeof(listener_t))
     slab_open(&transport.reassemblies, sizeof(reassembly_t))
     slab_open(&transport.sents, sizeof(sent_t))
+    slab_open(&transport.flights, sizeof(flight_t))
     deadlines_open(&transport.deadlines)
     transport.port_users = <unsigned int*> calloc(65536, sizeof(unsigned int))
     transport.control = <segment_out_t*> malloc(CONTROL_CAPACITY * sizeof(segment_out_t))
@@ -142,6 +143,7 @@ cdef void host_close(host_t* host) noexcept nogil:
     slab_close(&transport.listener_slab)
     slab_close(&transport.reassemblies)
     slab_close(&transport.sents)
+    slab_close(&transport.flights)
     chunk_pool_close(&transport.pool)
     free(transport.port_users)
     free(transport.control)

@@ -19,7 +19,7 @@ from netcore.tcp.seqnum cimport seq_gt, seq_lt
 from netcore.tcp.tcb cimport (
     CLOSED, FRTO_OFF, FRTO_SECOND, LISTEN, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, SENT_LOST, SENT_SACKED,
     SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_PACING, TIMER_RETRANSMIT, TIME_WAIT, backed_off_rto,
-    cancel, flight_size, queue_seq, schedule, segment_out_t, sent_t, tcb_t, timestamp_now,
+    cancel, flight_size, is_anything_lost, queue_seq, schedule, segment_out_t, sent_t, tcb_t, timestamp_now,
 )
 from netcore.tcp.undo cimport note_retransmission
 from netcore.tcp.window cimport furthest_right_edge, next_right_edge
@@ -434,7 +434,7 @@ cdef bint next_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nog
         return True
     if tcb.frto == FRTO_SECOND and try_new_text(tcb, out, now):
         return True
-    if tcb.lost_order.count and not tcb.persisting:
+    if is_anything_lost(tcb) and not tcb.persisting:
         if tcb.frto != FRTO_SECOND and send_again(tcb, out, False, now):
             return True
     elif new_text(tcb, out, now):

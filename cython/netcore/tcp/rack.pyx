@@ -2,8 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t
 from netcore.storage.deadlines cimport NEVER
-from netcore.storage.links cimport list_first
-from netcore.tcp.scoreboard cimport mark_lost
+from netcore.tcp.scoreboard cimport mark_lost, oldest_in_flight
 from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_lt
 from netcore.tcp.tcb cimport (
     PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, TIMER_PROBE, TIMER_REORDERING, TIMER_RETRANSMIT, ack_sample_t, cancel,
@@ -62,7 +61,7 @@ cdef uint32_t detect_losses(tcb_t* tcb, int64_t now) noexcept nogil:
     cdef uint32_t lost = 0
     while tcb.rack_sent >= 0:
         # the order of sending is that of time: where one still has time, so have all behind it
-        stretch = <sent_t*> list_first(&tcb.in_flight_order)
+        stretch = oldest_in_flight(tcb)
         if stretch == NULL or stretch.sent_at > tcb.rack_sent:
             break
         if stretch.sent_at == tcb.rack_sent and not seq_lt(stretch.end, tcb.rack_end):

@@ -8,7 +8,8 @@ from netcore.tcp.scoreboard cimport first_sent, mark_expired, mark_lost, split
 from netcore.tcp.seqnum cimport seq_geq, seq_gt
 from netcore.tcp.tcb cimport (
     FRTO_FIRST, FRTO_OFF, FRTO_SECOND, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, PHASE_REDUCING, SENT_LOST, SENT_SACKED,
-    TIMER_PROBE, TIMER_REORDERING, UNDO_NEVER, ack_sample_t, cancel, flight_size, sent_t, tcb_t, want_output,
+    TIMER_PROBE, TIMER_REORDERING, UNDO_NEVER, ack_sample_t, cancel, flight_size, is_anything_lost, sent_t, tcb_t,
+    want_output,
 )
 from netcore.tcp.undo cimport begin_undo, undo_if_spurious
 from netcore.wire.tcp cimport segment_t
@@ -172,7 +173,7 @@ cdef void take_news(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, int6
             # `recover` is drawn along, or it would compare as ahead again after 2 GiB
             tcb.recover = tcb.snd_una - 1
         tcb.congestion.on_ack(tcb, sample, now)
-    if tcb.lost_order.count or sample.delivered or sample.duplicate:
+    if is_anything_lost(tcb) or sample.delivered or sample.duplicate:
         want_output(tcb)
 
 

@@ -35,6 +35,8 @@ cdef void take_sack(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, int6
 cdef void take_cumulative(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, int64_t now) noexcept nogil
 # The stretch that holds the first unacknowledged number; NULL: nothing is outstanding.
 cdef sent_t* first_sent(tcb_t* tcb) noexcept nogil
+# The stretch in flight that went first; NULL: nothing is in flight.
+cdef sent_t* oldest_in_flight(tcb_t* tcb) noexcept nogil
 # The stretch sent with the highest numbers.
 cdef sent_t* last_sent(tcb_t* tcb) noexcept nogil
 cdef void forget_sent(tcb_t* tcb) noexcept nogil

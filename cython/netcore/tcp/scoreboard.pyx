@@ -8,7 +8,7 @@ from netcore.storage.treap cimport treap_find, treap_insert_after, treap_node_t,
 from netcore.tcp.delivery cimport count_delivered, stamp_sent
 from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_leq, seq_lt
 from netcore.tcp.tcb cimport (
-    SENT_AGAIN, SENT_LOST, SENT_SACKED, ack_sample_t, sent_t, tcb_t, timestamp_now,
+    SENT_AGAIN, SENT_LOST, SENT_SACKED, ack_sample_t, flight_t, sent_t, tcb_t, timestamp_now,
 )
 from netcore.wire.tcp cimport segment_t
 
@@ -26,23 +26,29 @@ cdef inline sent_t* following(const sent_t* stretch) noexcept nogil:
 
 
 cdef sent_t* first_sent(tcb_t* tcb) noexcept nogil:
-    return owner_of(tcb.sent.first)
+    return owner_of(tcb.flight.sent.first) if tcb.flight != NULL else NULL
 
 
 cdef sent_t* last_sent(tcb_t* tcb) noexcept nogil:
-    return owner_of(tcb.sent.last)
+    return owner_of(tcb.flight.sent.last) if tcb.flight != NULL else NULL
 
 
 cdef sent_t* first_lost(tcb_t* tcb) noexcept nogil:
-    return <sent_t*> list_first(&tcb.lost_order)
+    return <sent_t*> list_first(&tcb.flight.lost_order) if tcb.flight != NULL else NULL
+
+
+cdef sent_t* oldest_in_flight(tcb_t* tcb) noexcept nogil:
+    return <sent_t*> list_first(&tcb.flight.in_flight_order) if tcb.flight != NULL else NULL
 
 
 cdef bint may_record(tcb_t* tcb) noexcept nogil:
-    return tcb.transport.sents.free != NULL or slab_grow(&tcb.transport.sents)
+    if tcb.flight == NULL:
+        tcb.flight = <flight_t*> slab_take(&tcb.transport.flights)
+    return tcb.flight != NULL and (tcb.transport.sents.free != NULL or slab_grow(&tcb.transport.sents))
 
 
 cdef void insert_behind(tcb_t* tcb, treap_node_t* before, sent_t* stretch, uint32_t start) noexcept nogil:
-    treap_insert_after(&tcb.sent, before, &stretch.node, stretch, start,
+    treap_insert_after(&tcb.flight.sent, before, &stretch.node, stretch, start,
                        <uint32_t> (random_next(&tcb.transport.priorities) >> 32))
 
 
@@ -50,24 +56,27 @@ cdef void enter_flight(tcb_t* tcb, sent_t* stretch, int64_t now) noexcept nogil:
     stamp_sent(tcb, stretch, now)
     stretch.tsval = timestamp_now(tcb, now)
     tcb.in_flight += length_of(stretch)
-    list_append(&tcb.in_flight_order, &stretch.link, stretch)
+    list_append(&tcb.flight.in_flight_order, &stretch.link, stretch)
 
 
 cdef void leave_orders(tcb_t* tcb, sent_t* stretch) noexcept nogil:
     """Out of the order it stands in, and of what is in flight if that was it."""
-    if stretch.link.where == &tcb.in_flight_order:
+    if stretch.link.where == &tcb.flight.in_flight_order:
         tcb.in_flight -= length_of(stretch)
     list_remove(&stretch.link)
     stretch.marks &= ~SENT_LOST
 
 
 cdef sent_t* sent_first(tcb_t* tcb, uint32_t start, uint32_t end, uint32_t segments, int64_t now) noexcept nogil:
-    cdef sent_t* stretch = <sent_t*> slab_take(&tcb.transport.sents)
+    cdef sent_t* stretch
+    if not may_record(tcb):
+        return NULL
+    stretch = <sent_t*> slab_take(&tcb.transport.sents)
     if stretch == NULL:
         return NULL
     stretch.end = end
     stretch.segments = segments
-    insert_behind(tcb, tcb.sent.last, stretch, start)
+    insert_behind(tcb, tcb.flight.sent.last, stretch, start)
     enter_flight(tcb, stretch, now)
     return stretch
 
@@ -78,18 +87,30 @@ cdef void sent_again(tcb_t* tcb, sent_t* stretch, int64_t now) noexcept nogil:
     enter_flight(tcb, stretch, now)
 
 
+cdef void remove(tcb_t* tcb, sent_t* stretch) noexcept nogil:
+    treap_remove(&tcb.flight.sent, &stretch.node)
+    slab_give(&tcb.transport.sents, stretch)
+
+
 cdef void forget(tcb_t* tcb, sent_t* stretch) noexcept nogil:
     leave_orders(tcb, stretch)
     if stretch.marks & SENT_SACKED:
         tcb.sacked -= length_of(stretch)
         tcb.sacked_segments -= stretch.segments
-    treap_remove(&tcb.sent, &stretch.node)
-    slab_give(&tcb.transport.sents, stretch)
+    remove(tcb, stretch)
+
+
+cdef void close_flight(tcb_t* tcb) noexcept nogil:
+    """LIM-1: an idle connection keeps nothing of it."""
+    if tcb.flight != NULL and tcb.flight.sent.first == NULL:
+        slab_give(&tcb.transport.flights, tcb.flight)
+        tcb.flight = NULL
 
 
 cdef void forget_sent(tcb_t* tcb) noexcept nogil:
-    while tcb.sent.first != NULL:
-        forget(tcb, owner_of(tcb.sent.first))
+    while first_sent(tcb) != NULL:
+        forget(tcb, first_sent(tcb))
+    close_flight(tcb)
 
 
 cdef void link_behind(sent_t* before, sent_t* stretch) noexcept nogil:
@@ -145,8 +166,7 @@ cdef void join_lost(tcb_t* tcb, sent_t* stretch, uint32_t most) noexcept nogil:
         stretch.end = after.end
         stretch.segments += after.segments
         list_remove(&after.link)
-        treap_remove(&tcb.sent, &after.node)
-        slab_give(&tcb.transport.sents, after)
+        remove(tcb, after)
         after = following(stretch)
 
 
@@ -154,7 +174,7 @@ cdef void mark_lost(tcb_t* tcb, sent_t* stretch) noexcept nogil:
     leave_orders(tcb, stretch)
     stretch.marks |= SENT_LOST
     tcb.lost += length_of(stretch)
-    list_append(&tcb.lost_order, &stretch.link, stretch)
+    list_append(&tcb.flight.lost_order, &stretch.link, stretch)
 
 
 cdef void mark_expired(tcb_t* tcb, int64_t sent_by, bint reneged) noexcept nogil:
@@ -169,7 +189,7 @@ cdef void mark_expired(tcb_t* tcb, int64_t sent_by, bint reneged) noexcept nogil
         if stretch.marks & SENT_LOST:
             # it takes its place in sequence order
             list_remove(&stretch.link)
-            list_append(&tcb.lost_order, &stretch.link, stretch)
+            list_append(&tcb.flight.lost_order, &stretch.link, stretch)
         elif not stretch.marks & SENT_SACKED and (first or stretch.sent_at <= sent_by):
             mark_lost(tcb, stretch)
         first = False
@@ -179,22 +199,24 @@ cdef void mark_expired(tcb_t* tcb, int64_t sent_by, bint reneged) noexcept nogil
 cdef void unmark_lost(tcb_t* tcb) noexcept nogil:
     cdef sent_t* stretch
     cdef link_t* older
+    if tcb.flight == NULL:
+        return
     # they went before all that is in flight, or they would not have counted as lost: last to first, to the front
-    while tcb.lost_order.last != NULL:
-        stretch = <sent_t*> tcb.lost_order.last.owner
+    while tcb.flight.lost_order.last != NULL:
+        stretch = <sent_t*> tcb.flight.lost_order.last.owner
         tcb.lost -= length_of(stretch)
         leave_orders(tcb, stretch)
-        older = tcb.in_flight_order.first
+        older = tcb.flight.in_flight_order.first
         stretch.link.owner = stretch
-        stretch.link.where = &tcb.in_flight_order
+        stretch.link.where = &tcb.flight.in_flight_order
         stretch.link.previous = NULL
         stretch.link.next = older
         if older != NULL:
             older.previous = &stretch.link
         else:
-            tcb.in_flight_order.last = &stretch.link
-        tcb.in_flight_order.first = &stretch.link
-        tcb.in_flight_order.count += 1
+            tcb.flight.in_flight_order.last = &stretch.link
+        tcb.flight.in_flight_order.first = &stretch.link
+        tcb.flight.in_flight_order.count += 1
         tcb.in_flight += length_of(stretch)
 
 
@@ -234,19 +256,20 @@ cdef void join_sacked(tcb_t* tcb, sent_t* stretch) noexcept nogil:
     if after != NULL and after.marks & SENT_SACKED:
         stretch.end = after.end
         stretch.segments += after.segments
-        treap_remove(&tcb.sent, &after.node)
-        slab_give(&tcb.transport.sents, after)
+        remove(tcb, after)
     if before != NULL and before.marks & SENT_SACKED:
         before.end = stretch.end
         before.segments += stretch.segments
-        treap_remove(&tcb.sent, &stretch.node)
-        slab_give(&tcb.transport.sents, stretch)
+        remove(tcb, stretch)
 
 
 cdef void take_block(tcb_t* tcb, const segment_t* seg, uint32_t start, uint32_t end, ack_sample_t* sample,
                      int64_t now) noexcept nogil:
-    cdef sent_t* stretch = owner_of(treap_find(&tcb.sent, start))
+    cdef sent_t* stretch
     cdef uint32_t until
+    if tcb.flight == NULL:
+        return
+    stretch = owner_of(treap_find(&tcb.flight.sent, start))
     if stretch == NULL:
         stretch = first_sent(tcb)
     while stretch != NULL and seq_lt(stretch.node.start, end):
@@ -269,7 +292,7 @@ cdef void take_block(tcb_t* tcb, const segment_t* seg, uint32_t start, uint32_t 
         join_sacked(tcb, stretch)
         if until == end:
             return
-        stretch = owner_of(treap_find(&tcb.sent, until))
+        stretch = owner_of(treap_find(&tcb.flight.sent, until))
 
 
 cdef bint is_dsack(const tcb_t* tcb, const segment_t* seg) noexcept nogil:
@@ -327,3 +350,4 @@ cdef void take_cumulative(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample
             deliver(tcb, stretch, seg, sample, now)
         forget(tcb, stretch)
         stretch = first_sent(tcb)
+    close_flight(tcb)

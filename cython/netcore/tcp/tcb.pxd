@@ -203,6 +203,13 @@ cdef struct sent_t:
     int64_t first_sent
     uint32_t in_flight
 
+# what is outstanding, in sequence order; of that what is in flight in the order of sending, and what is lost in the
+# order to send it again
+cdef struct flight_t:
+    treap_t sent
+    list_t in_flight_order
+    list_t lost_order
+
 # what one ACK told, for recovery and for the algorithm
 cdef struct ack_sample_t:
     # bytes newly acknowledged, newly known to have arrived (acknowledged or SACKed), and newly found lost
@@ -379,10 +386,8 @@ cdef struct tcb_t:
     int64_t last_sent
     int64_t last_challenge
 
-    # what is in flight or to be sent again, in sequence order, in the order of sending and in that of sending again
-    treap_t sent
-    list_t in_flight_order
-    list_t lost_order
+    # what was sent and is not acknowledged; NULL: nothing
+    flight_t* flight
     # bytes in flight (RFC 6675's pipe), bytes and segments SACKed
     uint32_t in_flight
     uint32_t sacked
@@ -528,6 +533,7 @@ cdef struct transport_t:
     slab_t listener_slab
     slab_t reassemblies
     slab_t sents
+    slab_t flights
     deadlines_t deadlines
     # connections that may have something to send
     list_t output
@@ -627,6 +633,10 @@ cdef inline bint is_synchronized(const tcb_t* tcb) noexcept nogil:
 cdef inline uint32_t flight_size(const tcb_t* tcb) noexcept nogil:
     """RFC 5681's FlightSize: sequence space sent and not acknowledged."""
     return tcb.snd_nxt - tcb.snd_una
+
+
+cdef inline bint is_anything_lost(const tcb_t* tcb) noexcept nogil:
+    return tcb.flight != NULL and tcb.flight.lost_order.first != NULL
 
 
 cdef inline uint32_t queue_seq(const tcb_t* tcb) noexcept nogil:
