@@ -14,6 +14,7 @@ cdef extern from "<string.h>" nogil:
     void* memmove(void* destination, const void* source, size_t size)
     void* memset(void* destination, int value, size_t size)
     int memcmp(const void* left, const void* right, size_t size)
+    int strcmp(const char* left, const char* right)
 
 cdef extern from "<errno.h>" nogil:
     int errno

@@ -30,7 +30,7 @@ cdef inline uint32_t curve_inflection(uint32_t window_max, uint32_t window, uint
     if window_max <= window:
         return 0
     # 1e9 ms**3 / s**3 over C
-    return cube_root(<uint64_t> (window_max - window) * 2_500_000_000 // mss)
+    return cube_root(<uint64_t> (window_max - window) * 2_500_000_000ULL // mss)
 
 
 cdef inline int64_t curve_at(int64_t time, uint32_t inflection, uint32_t window_max, uint32_t mss) noexcept nogil:
@@ -43,5 +43,5 @@ cdef inline int64_t curve_at(int64_t time, uint32_t inflection, uint32_t window_
         distance = -CURVE_REACH
     # 2**60 at most; C * mss / 1e9 in two steps, that nothing of it is lost and nothing overflows
     cube = distance * distance * distance
-    return window_max + cube // 10_000_000_000 * (4 * <int64_t> mss) + (
-        cube % 10_000_000_000 * (4 * <int64_t> mss) // 10_000_000_000)
+    return window_max + cube // 10_000_000_000LL * (4 * <int64_t> mss) + (
+        cube % 10_000_000_000LL * (4 * <int64_t> mss) // 10_000_000_000LL)

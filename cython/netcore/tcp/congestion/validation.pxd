@@ -5,8 +5,8 @@ was once: it is kept for five minutes (the non-validated period) and halved afte
 in flight, and after an idle time the first round trip is paced instead of sent as one burst.
 
 Departures, both from counting whole rounds as recovery counts them and not spans of the smoothed round trip: a round's
-pipeACK is compared with cwnd as it stood when the round began, since slow start doubles cwnd meanwhile (4.3's note); and
-a sample is remembered for one to two sampling periods.
+pipeACK is compared with cwnd as it stood when the round began, since slow start doubles cwnd meanwhile (note in 4.3);
+and a sample is remembered for one to two sampling periods.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
