@@ -56,6 +56,7 @@ def make_engine(config: StackConfig, *, vnet_header: bool = False, offloads: boo
         seed=config.seed,
         vnet_header=vnet_header,
         offloads=offloads and config.offloads,
+        congestion=config.congestion,
         **config.core_tunables(),
     )
 

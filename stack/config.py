@@ -6,6 +6,8 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from netcore.engine import congestion_names
+
 _MILLISECOND: Final = 1_000_000  # ns
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -95,6 +97,8 @@ class StackConfig(BaseModel):
     """SYN_FLOOD_CALM: time over which cookies have to be answered before the attack is over (LISTEN-74)."""
     cond_request_life_ms: Milliseconds = 30_000
     """COND_REQUEST_LIFE: of an unanswered conditional request after its last SYN (ACPT-34)."""
+    congestion: str | None = None
+    """Congestion control algorithm of new connections by name (`netcore.engine.congestion_names()`); None: cubic."""
     drain_time_ms: Annotated[int, Field(ge=0, le=86_400_000)] = 5000
     """DRAIN_TIME: how long stopping waits for data of closed sockets to be delivered (CLEAN-5)."""
 
@@ -111,6 +115,13 @@ class StackConfig(BaseModel):
     @classmethod
     def _dotted(cls, value: str | None) -> str | None:
         return None if value is None else str(ipaddress.IPv4Address(value))
+
+    @field_validator("congestion")
+    @classmethod
+    def _known_algorithm(cls, value: str | None) -> str | None:
+        if value is not None and value not in congestion_names():
+            raise ValueError(f"must be one of {', '.join(congestion_names())}")
+        return value
 
     @field_validator("mac")
     @classmethod

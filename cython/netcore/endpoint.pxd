@@ -3,7 +3,7 @@
 from netcore.drive cimport HostHandle
 from netcore.host cimport host_t
 from netcore.posix cimport pthread_mutex_t
-from netcore.tcp.tcb cimport endpoint_t, tcb_t
+from netcore.tcp.tcb cimport congestion_t, endpoint_t, tcb_t
 
 cdef class Endpoint:
     cdef HostHandle owner
@@ -16,6 +16,9 @@ cdef class Endpoint:
 
 # A handle for a connection that is held already; with the GIL.
 cdef Endpoint wrap_connection(HostHandle owner, tcb_t* tcb)
+# The congestion control algorithms, the default first; the one of that name (None: the default), else ValueError.
+cdef list algorithm_names()
+cdef const congestion_t* algorithm_argument(object name) except NULL
 # An address_t as 4 or 16 octets, network order.
 cdef bytes pack_address(const void* address)
 # A handle has died without letting go: whoever locks the host next closes what it held.

@@ -90,6 +90,11 @@ class Endpoint:
     def nodelay(self) -> bool: ...
     @nodelay.setter
     def nodelay(self, on: bool) -> None: ...
+    @property
+    def congestion(self) -> str:
+        """Name of the congestion control algorithm (REC-5), to be set at any time; ValueError: there is none such."""
+    @congestion.setter
+    def congestion(self, name: str) -> None: ...
     def set_syn_timing(self, initial_rto: int, retries: int) -> None:
         """First SYN time-out in ns and number of further SYNs (SIO_TCP_INITIAL_RTO)."""
     def info(self) -> dict[str, int]:

@@ -12,11 +12,13 @@ from netcore.posix cimport (
     replace_pointer,
 )
 from netcore.tcp.calls cimport abort_call, close_connection, connection_readiness, shut_receive, shut_send
+from netcore.tcp.congestion.algorithms cimport algorithm_at, algorithm_count, algorithm_named, use_algorithm
 from netcore.tcp.tcb cimport (
     CLOSED, PHASE_RECOVERY, READY_ACCEPTABLE, READY_CONNECTED, READY_FAILED, READY_GONE, READY_PEER_CLOSED,
     READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_HANDLE_CLOSED, STATUS_INVALID, STATUS_IN_USE,
-    STATUS_NOT_CONNECTED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_REFUSED, STATUS_RESET, STATUS_SHUT_DOWN, STATUS_TIMED_OUT,
-    STATUS_UNREACHABLE, STATUS_WOULD_BLOCK, endpoint_t, flight_size, receive_window, tcb_t, want_output,
+    STATUS_NOT_CONNECTED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_REFUSED, STATUS_RESET, STATUS_SHUT_DOWN,
+    STATUS_TIMED_OUT,
+    STATUS_UNREACHABLE, STATUS_WOULD_BLOCK, congestion_t, endpoint_t, flight_size, receive_window, tcb_t, want_output,
 )
 from netcore.wire.address cimport address_t, is_ipv4, is_unspecified, store_ipv4
 from netcore.wire.octets cimport store32
@@ -329,6 +331,25 @@ cdef class Endpoint:
                 want_output(self.tcb)
             leave(self.owner.host)
 
+    @property
+    def congestion(self) -> str:
+        cdef const congestion_t* algorithm = NULL
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL:
+                algorithm = self.tcb.congestion
+            unlock(self.owner.host)
+        return "" if algorithm == NULL else algorithm.name.decode()
+
+    @congestion.setter
+    def congestion(self, name: str) -> None:
+        cdef const congestion_t* algorithm = algorithm_argument(name)
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL:
+                use_algorithm(self.tcb, algorithm, host_time(self.owner.host))
+            leave(self.owner.host)
+
     def set_syn_timing(self, initial_rto: int, retries: int) -> None:
         """First SYN time-out in ns and number of further SYNs."""
         cdef int64_t rto = initial_rto
@@ -364,6 +385,21 @@ cdef class Endpoint:
             "recover": copy.recover, "delivered": copy.delivered, "lost": copy.lost, "min_rtt": copy.min_rtt,
             "pacing_rate": copy.pacing_rate, "reordering_seen": copy.reordering_seen,
         }
+
+
+cdef list algorithm_names():
+    return [algorithm_at(place).name.decode() for place in range(algorithm_count())]
+
+
+cdef const congestion_t* algorithm_argument(object name) except NULL:
+    """The algorithm of that name; None: the default."""
+    cdef const congestion_t* algorithm
+    if name is None:
+        return algorithm_at(0)
+    algorithm = algorithm_named(name.encode())
+    if algorithm == NULL:
+        raise ValueError(f"congestion is {name!r}, but must be one of {', '.join(algorithm_names())}")
+    return algorithm
 
 
 cdef uint32_t checked_size(str name, object size) except? 0xffffffff:

@@ -21,6 +21,7 @@ class Engine:
     ethernet: frames carry an Ethernet header (TAP); False: bare IP packets (TUN).
     vnet_header: every frame in and out begins with a 10-byte virtio-net header.
     offloads: superframes and partial checksums may be sent (needs vnet_header).
+    congestion: the algorithm of new connections by name (REC-5, `congestion_names()`); None: the default, cubic.
     seed: secret of hashes and source of random bits; 16 bytes or more; from the operating system when live.
     tunables: fields of `netcore.tcp.tunables`, by name; times in ns, sizes in bytes.
 
@@ -39,6 +40,7 @@ class Engine:
         ethernet: bool = True,
         vnet_header: bool = False,
         offloads: bool = False,
+        congestion: str | None = None,
         **tunables: int,
     ) -> Self: ...
     @property
@@ -121,6 +123,9 @@ class Engine:
 
 def tunable_names() -> dict[str, int]:
     """Every tunable and its default."""
+def congestion_names() -> list[str]:
+    """The congestion control algorithms, the default one first (REC-5)."""
+
 def state_name(state: int) -> str:
     """The RFC 9293 name of a state number."""
 def transitions() -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.device cimport device_inject
 from netcore.drive cimport HostHandle, enter, host_time, leave, next_deadline, run_deadlines, settle, unlock
 from netcore.ending cimport abort_everything, count_undelivered
-from netcore.endpoint cimport Endpoint, pack_address, wrap_connection
+from netcore.endpoint cimport Endpoint, algorithm_argument, algorithm_names, pack_address, wrap_connection
 from netcore.host cimport host_open, host_t
 from netcore.ip.routes cimport interface_t, netmask_of, next_hop
 from netcore.listener cimport Listener, wrap_listener
@@ -24,7 +24,7 @@ from netcore.tcp.counters cimport counters_t
 from netcore.tcp.table cimport choose_free_port, find_entry
 from netcore.tcp.tcb cimport (
     ENTRY_CONNECTION, STATE_COUNT, STATUS_NO_BUFFERS, STATUS_UNREACHABLE, Status,
-    endpoint_t, entry_t, is_legal, listener_t, name_of_state, tcb_t, timewait_t,
+    congestion_t, endpoint_t, entry_t, is_legal, listener_t, name_of_state, tcb_t, timewait_t,
 )
 from netcore.tcp.tunables cimport set_default_tunables, tunables_t
 from netcore.wire.address cimport address_of_ipv4, address_t, is_unicast_ipv4
@@ -36,6 +36,11 @@ def tunable_names() -> dict[str, int]:
     cdef tunables_t tunables
     set_default_tunables(&tunables)
     return tunables
+
+
+def congestion_names() -> list[str]:
+    """The congestion control algorithms, the default one first (REC-5)."""
+    return algorithm_names()
 
 
 def state_name(int state) -> str:
@@ -109,8 +114,9 @@ cdef class Engine(HostHandle):
 
     def __cinit__(self, *, address: str, prefix: int, seed: bytes, gateway: str | None = None,
                   mac: bytes | None = None, mtu: int = 1500, ethernet: bool = True, vnet_header: bool = False,
-                  offloads: bool = False, **tunables: int):
+                  offloads: bool = False, congestion: str | None = None, **tunables: int):
         cdef interface_t interface
+        cdef const congestion_t* algorithm
         cdef tunables_t merged = merge_tunables(tunables)
         memset(&interface, 0, sizeof(interface))
         if len(seed) < 16:
@@ -137,9 +143,11 @@ cdef class Engine(HostHandle):
         if len(mac) != 6 or mac[0] & 1:
             raise ValueError(f"mac is {mac!r}, but must be 6 octets of a unicast address")
         interface.mac = int.from_bytes(mac, "big")
+        algorithm = algorithm_argument(congestion)
         self.host = host_open(&merged, &interface, seed, len(seed), vnet_header, offloads)
         if self.host == NULL:
             raise MemoryError
+        self.host.transport.congestion = algorithm
 
     @property
     def mac(self) -> bytes:

@@ -13,11 +13,12 @@ from netcore.storage.siphash cimport hash_key_t, siphash
 from netcore.storage.slab cimport slab_close, slab_open
 from netcore.storage.table cimport table_close, table_node_t, table_open
 from netcore.tcp.backlog cimport close_listener
-from netcore.tcp.congestion.newreno cimport newreno
+from netcore.tcp.congestion.algorithms cimport algorithm_at
+from netcore.tcp.flight cimport flight_t, sent_t
 from netcore.tcp.lifecycle cimport bury, end_time_wait, finish, let_go
 from netcore.tcp.tcb cimport (
-    CONTROL_CAPACITY, ENDPOINT_CONNECTION, ENTRY_TIME_WAIT, STATUS_ABORTED, endpoint_t, entry_t, flight_t, listener_t,
-    reassembly_t, segment_out_t, sent_t, tcb_t, timewait_t, transport_t,
+    CONTROL_CAPACITY, ENDPOINT_CONNECTION, ENTRY_TIME_WAIT, STATUS_ABORTED, endpoint_t, entry_t, listener_t,
+    reassembly_t, segment_out_t, tcb_t, timewait_t, transport_t,
 )
 from netcore.tcp.tunables cimport tunables_t
 
@@ -55,7 +56,7 @@ cdef void derive_secrets(transport_t* transport, const uint8_t* seed, size_t len
 
 cdef bint transport_open(transport_t* transport, const tunables_t* tunables) noexcept nogil:
     transport.tunables = tunables[0]
-    transport.congestion = newreno()
+    transport.congestion = algorithm_at(0)
     slab_open(&transport.tcbs, sizeof(tcb_t))
     slab_open(&transport.timewaits, sizeof(timewait_t))
     slab_open(&transport.listener_slab, sizeof(listener_t))

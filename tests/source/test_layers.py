@@ -47,10 +47,11 @@ CORE_LEVELS: list[str] = [
 
 INNER_LEVELS: dict[str, list[str]] = {
     "tcp": [
-        "seqnum isn rtt tunables counters",
+        "seqnum isn rtt tunables counters flight",
         "tcb",
+        "delivery",
         "options window half_open table reassembly scoreboard congestion pacing",
-        "lifecycle",
+        "lifecycle rack undo",
         "recovery cookies fastopen signature",
         "backlog",
         "acks",

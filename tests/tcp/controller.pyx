@@ -7,7 +7,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from netcore.posix cimport calloc, free, memset
 from netcore.tcp.congestion.algorithms cimport algorithm_at, algorithm_count, algorithm_named, use_algorithm
 from netcore.tcp.congestion.curve cimport cube_root, curve_at, curve_inflection
-from netcore.tcp.tcb cimport ESTABLISHED, ack_sample_t, tcb_t, transport_t
+from netcore.tcp.flight cimport ack_sample_t
+from netcore.tcp.tcb cimport ESTABLISHED, tcb_t, transport_t
 from netcore.tcp.tunables cimport set_default_tunables
 
 OPEN, REDUCING, RECOVERY, LOSS = range(4)

@@ -5,6 +5,7 @@ from netcore.posix cimport memset
 from netcore.storage.byte_queue cimport queue_drop
 from netcore.storage.deadlines cimport NEVER
 from netcore.tcp.delivery cimport note_min_rtt
+from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.pacing cimport set_pace
 from netcore.tcp.rack cimport schedule_probe
 from netcore.tcp.recovery cimport take_news
@@ -12,8 +13,8 @@ from netcore.tcp.rtt cimport rtt_sample
 from netcore.tcp.scoreboard cimport mark_expired, take_cumulative, take_sack
 from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_leq, seq_lt
 from netcore.tcp.tcb cimport (
-    FIN_WAIT_2, READY_SENT, READY_WRITABLE, TIMER_ORPHAN, TIMER_RETRANSMIT, ack_sample_t, backed_off_rto, cancel,
-    flight_size, notify, queue_seq, schedule, tcb_t, timestamp_now, want_ack, want_output,
+    FIN_WAIT_2, READY_SENT, READY_WRITABLE, TIMER_ORPHAN, TIMER_RETRANSMIT, backed_off_rto, cancel, flight_size, notify,
+    queue_seq, schedule, tcb_t, timestamp_now, want_ack, want_output,
 )
 from netcore.wire.tcp cimport ECE, FIN, SYN, segment_t
 

@@ -6,7 +6,8 @@ exaggerate it.
 """
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from netcore.tcp.tcb cimport SENT_APP_LIMITED, ack_sample_t, sent_t, tcb_t
+from netcore.tcp.flight cimport SENT_APP_LIMITED, ack_sample_t, sent_t
+from netcore.tcp.tcb cimport tcb_t
 
 cdef enum:
     # the least round trip is that of the last one to two minutes

@@ -1,4 +1,4 @@
-"""What the options of a SYN settle for a connection (RFC 9293 3.7.1, RFC 7323 1.3 and 2, RFC 2018 2), and what ours offers."""
+"""What a SYN's options settle for a connection (RFC 9293 3.7.1, RFC 7323 1.3 and 2, RFC 2018 2); what ours offers."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from netcore.tcp.tcb cimport tcb_t

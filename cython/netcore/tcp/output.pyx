@@ -7,6 +7,7 @@ after a time-out, new text and FIN, a pure ACK.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from netcore.storage.deadlines cimport NEVER
 from netcore.tcp.delivery cimport mark_app_limited
+from netcore.tcp.flight cimport SENT_LOST, SENT_SACKED, sent_t
 from netcore.tcp.options cimport put_syn_options, window_shift_for
 from netcore.tcp.pacing cimport is_too_early, move_pace, pacing_quantum
 from netcore.tcp.rack cimport schedule_probe
@@ -17,9 +18,9 @@ from netcore.tcp.scoreboard cimport (
 )
 from netcore.tcp.seqnum cimport seq_gt, seq_lt
 from netcore.tcp.tcb cimport (
-    CLOSED, FRTO_OFF, FRTO_SECOND, LISTEN, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, SENT_LOST, SENT_SACKED,
-    SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_PACING, TIMER_RETRANSMIT, TIME_WAIT, backed_off_rto,
-    cancel, flight_size, is_anything_lost, queue_seq, schedule, segment_out_t, sent_t, tcb_t, timestamp_now,
+    CLOSED, FRTO_OFF, FRTO_SECOND, LISTEN, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, SYN_RECEIVED, SYN_SENT,
+    TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_PACING, TIMER_RETRANSMIT, TIME_WAIT, backed_off_rto, cancel, flight_size,
+    is_anything_lost, queue_seq, schedule, segment_out_t, tcb_t, timestamp_now,
 )
 from netcore.tcp.undo cimport note_retransmission
 from netcore.tcp.window cimport furthest_right_edge, next_right_edge
@@ -208,7 +209,7 @@ cdef void resend(tcb_t* tcb, segment_out_t* out, sent_t* stretch, int64_t now) n
 
 
 cdef bint send_again(tcb_t* tcb, segment_out_t* out, bint at_once, int64_t now) noexcept nogil:
-    """What is lost goes first, as far as the windows and the pace let it; the first of it `at_once` whatever cwnd says."""
+    """What is lost goes first, as far as windows and pace let it; the first of it `at_once` whatever cwnd says."""
     cdef sent_t* stretch = first_lost(tcb)
     cdef uint32_t allowed = allowed_flight(tcb)
     cdef uint32_t room = allowed - tcb.in_flight if allowed > tcb.in_flight else 0

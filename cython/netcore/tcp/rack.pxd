@@ -5,7 +5,8 @@ those of the frames' arrival at the device.
 """
 
 from libc.stdint cimport int64_t, uint32_t
-from netcore.tcp.tcb cimport ack_sample_t, tcb_t
+from netcore.tcp.flight cimport ack_sample_t
+from netcore.tcp.tcb cimport tcb_t
 
 # Steps 1 to 4 of RFC 8985 6.2: what an ACK delivered, and the reordering window.
 cdef void take_delivered(tcb_t* tcb, const ack_sample_t* sample) noexcept nogil

@@ -2,11 +2,11 @@
 
 from libc.stdint cimport int64_t, uint32_t
 from netcore.storage.deadlines cimport NEVER
+from netcore.tcp.flight cimport ack_sample_t, sent_t
 from netcore.tcp.scoreboard cimport mark_lost, oldest_in_flight
 from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_lt
 from netcore.tcp.tcb cimport (
-    PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, TIMER_PROBE, TIMER_REORDERING, TIMER_RETRANSMIT, ack_sample_t, cancel,
-    schedule, sent_t, tcb_t,
+    PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, TIMER_PROBE, TIMER_REORDERING, TIMER_RETRANSMIT, cancel, schedule, tcb_t,
 )
 
 cdef enum:
@@ -19,12 +19,12 @@ cdef enum:
 
 
 cdef void take_delivered(tcb_t* tcb, const ack_sample_t* sample) noexcept nogil:
-    if sample.newest_sent >= 0 and (sample.newest_sent > tcb.rack_sent
-                               or (sample.newest_sent == tcb.rack_sent and seq_gt(sample.newest_end, tcb.rack_end))):
-        tcb.rack_sent = sample.newest_sent
-        tcb.rack_end = sample.newest_end
     if sample.newest_sent >= 0:
         tcb.rack_rtt = sample.newest_rtt
+        if (sample.newest_sent > tcb.rack_sent
+                or (sample.newest_sent == tcb.rack_sent and seq_gt(sample.newest_end, tcb.rack_end))):
+            tcb.rack_sent = sample.newest_sent
+            tcb.rack_end = sample.newest_end
     if sample.reordered:
         tcb.reordering_seen = True
     if tcb.rack_dsack_seen and seq_geq(tcb.snd_una, tcb.rack_dsack_round):

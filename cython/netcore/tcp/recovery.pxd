@@ -1,7 +1,8 @@
-"""How much may be sent while losing: the phases of a connection, PRR (RFC 9937), NewReno (RFC 6582), limited transmit."""
+"""How much may be sent while losing: a connection's phases, PRR (RFC 9937), NewReno (RFC 6582), limited transmit."""
 
 from libc.stdint cimport int64_t, uint32_t
-from netcore.tcp.tcb cimport ack_sample_t, tcb_t
+from netcore.tcp.flight cimport ack_sample_t
+from netcore.tcp.tcb cimport tcb_t
 from netcore.wire.tcp cimport segment_t
 
 cdef enum:

@@ -3,13 +3,13 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from netcore.posix cimport memset
 from netcore.tcp.delivery cimport finish_rate, note_min_rtt
+from netcore.tcp.flight cimport SENT_LOST, SENT_SACKED, ack_sample_t, sent_t
 from netcore.tcp.rack cimport detect_losses, is_repaired_by_probe, recovery_ended, take_delivered
 from netcore.tcp.scoreboard cimport first_sent, mark_expired, mark_lost, split
 from netcore.tcp.seqnum cimport seq_geq, seq_gt
 from netcore.tcp.tcb cimport (
-    FRTO_FIRST, FRTO_OFF, FRTO_SECOND, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, PHASE_REDUCING, SENT_LOST, SENT_SACKED,
-    TIMER_PROBE, TIMER_REORDERING, UNDO_NEVER, ack_sample_t, cancel, flight_size, is_anything_lost, sent_t, tcb_t,
-    want_output,
+    FRTO_FIRST, FRTO_OFF, FRTO_SECOND, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, PHASE_REDUCING, TIMER_PROBE,
+    TIMER_REORDERING, UNDO_NEVER, cancel, flight_size, is_anything_lost, tcb_t, want_output,
 )
 from netcore.tcp.undo cimport begin_undo, undo_if_spurious
 from netcore.wire.tcp cimport segment_t
@@ -168,7 +168,7 @@ cdef void take_news(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, int6
     elif tcb.phase == PHASE_REDUCING or tcb.phase == PHASE_RECOVERY and tcb.sack:
         if sample.delivered:
             reduce_proportionally(tcb, sample)
-    elif sample.acked and not ended and (tcb.phase == PHASE_OPEN or tcb.phase == PHASE_LOSS):
+    elif (sample.acked or tcb.sack and sample.delivered) and not ended:
         if tcb.phase == PHASE_OPEN and seq_gt(tcb.snd_una, tcb.recover):
             # `recover` is drawn along, or it would compare as ahead again after 2 GiB
             tcb.recover = tcb.snd_una - 1

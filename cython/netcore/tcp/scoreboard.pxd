@@ -7,7 +7,8 @@ that are lost in the order to send them again.
 """
 
 from libc.stdint cimport int64_t, uint32_t
-from netcore.tcp.tcb cimport ack_sample_t, sent_t, tcb_t, transport_t
+from netcore.tcp.flight cimport ack_sample_t, sent_t
+from netcore.tcp.tcb cimport tcb_t, transport_t
 from netcore.wire.tcp cimport segment_t
 
 # A stretch start..end of new sequence numbers goes now, as `segments` segments. NULL: no memory, it must not go.
@@ -24,8 +25,8 @@ cdef sent_t* split(tcb_t* tcb, sent_t* stretch, uint32_t at) noexcept nogil
 cdef void join_lost(tcb_t* tcb, sent_t* stretch, uint32_t most) noexcept nogil
 # In flight -> lost.
 cdef void mark_lost(tcb_t* tcb, sent_t* stretch) noexcept nogil
-# What went by `sent_by` and the first stretch are lost, and all that is lost goes again in sequence order (RFC 8985 6.3);
-# with `reneged` what was SACKed is as if it had not been (RFC 2018 8).
+# What went by `sent_by` and the first stretch are lost, and all that is lost goes again in sequence order
+# (RFC 8985 6.3); with `reneged` what was SACKed is as if it had not been (RFC 2018 8).
 cdef void mark_expired(tcb_t* tcb, int64_t sent_by, bint reneged) noexcept nogil
 # Lost -> in flight: they were only late.
 cdef void unmark_lost(tcb_t* tcb) noexcept nogil

@@ -6,10 +6,9 @@ from netcore.storage.random cimport random_next
 from netcore.storage.slab cimport slab_give, slab_grow, slab_take
 from netcore.storage.treap cimport treap_find, treap_insert_after, treap_node_t, treap_remove
 from netcore.tcp.delivery cimport count_delivered, stamp_sent
+from netcore.tcp.flight cimport SENT_AGAIN, SENT_LOST, SENT_SACKED, ack_sample_t, flight_t, sent_t
 from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_leq, seq_lt
-from netcore.tcp.tcb cimport (
-    SENT_AGAIN, SENT_LOST, SENT_SACKED, ack_sample_t, flight_t, sent_t, tcb_t, timestamp_now,
-)
+from netcore.tcp.tcb cimport tcb_t, timestamp_now
 from netcore.wire.tcp cimport segment_t
 
 

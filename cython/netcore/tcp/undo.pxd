@@ -1,7 +1,8 @@
-"""Losses that were none: F-RTO (RFC 5682), Eifel (RFC 3522, 4015) and DSACK (RFC 2883) find them, and they are undone."""
+"""Losses that were none, found by F-RTO (RFC 5682), Eifel (RFC 3522, 4015) and DSACK (RFC 2883), and undone."""
 
 from libc.stdint cimport int64_t, uint32_t
-from netcore.tcp.tcb cimport ack_sample_t, tcb_t
+from netcore.tcp.flight cimport ack_sample_t
+from netcore.tcp.tcb cimport tcb_t
 from netcore.wire.tcp cimport segment_t
 
 # A reaction to loss begins: what is needed to take it back.

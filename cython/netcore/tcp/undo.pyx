@@ -1,12 +1,13 @@
 """How a spurious reaction is found, in the order of certainty, and what is put back (RFC 4015 3)."""
 
 from libc.stdint cimport int32_t, int64_t, uint32_t
+from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.rtt cimport set_rto
 from netcore.tcp.scoreboard cimport unmark_lost
-from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_lt
+from netcore.tcp.seqnum cimport seq_geq, seq_lt
 from netcore.tcp.tcb cimport (
     FRTO_FIRST, FRTO_OFF, FRTO_SECOND, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, UNDO_BEGUN, UNDO_MARKED, UNDO_NEVER,
-    ack_sample_t, tcb_t, timestamp_now,
+    tcb_t, timestamp_now,
 )
 from netcore.wire.tcp cimport segment_t
 

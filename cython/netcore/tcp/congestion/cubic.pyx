@@ -10,7 +10,8 @@ from netcore.tcp.congestion.windows cimport (
     SSTHRESH_UNKNOWN, WINDOW_LIMIT, fraction_of, grow_slowly, newly_acked, slow_start_growth, start_window,
     window_filled,
 )
-from netcore.tcp.tcb cimport ack_sample_t, congestion_t, tcb_t
+from netcore.tcp.flight cimport ack_sample_t
+from netcore.tcp.tcb cimport congestion_t, tcb_t
 
 cdef enum:
     MILLISECOND = 1_000_000

@@ -6,7 +6,8 @@ off. For any algorithm: it keeps its own state and leaves cwnd and ssthresh to i
 """
 
 from libc.stdint cimport uint8_t, uint32_t
-from netcore.tcp.tcb cimport ack_sample_t, tcb_t
+from netcore.tcp.flight cimport ack_sample_t
+from netcore.tcp.tcb cimport tcb_t
 
 cdef struct hystart_t:
     # least round trips of the last round, of this one, and of the round that began conservative slow start, us

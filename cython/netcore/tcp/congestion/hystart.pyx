@@ -1,7 +1,8 @@
 """RFC 9406 4.2 with the constants of 4.3."""
 
 from libc.stdint cimport uint32_t
-from netcore.tcp.tcb cimport ack_sample_t, tcb_t
+from netcore.tcp.flight cimport ack_sample_t
+from netcore.tcp.tcb cimport tcb_t
 
 cdef enum:
     # no round trip has been measured

@@ -7,7 +7,8 @@ from netcore.tcp.congestion.validation cimport (
 from netcore.tcp.congestion.windows cimport (
     WINDOW_LIMIT, fraction_of, grow_slowly, newly_acked, slow_start_growth, start_window, window_filled,
 )
-from netcore.tcp.tcb cimport ack_sample_t, congestion_t, tcb_t
+from netcore.tcp.flight cimport ack_sample_t
+from netcore.tcp.tcb cimport congestion_t, tcb_t
 
 cdef enum:
     # parts of the window that are left by a loss (RFC 5681 equation 4) and by ECN-Echo (RFC 8511 3.1), per cent

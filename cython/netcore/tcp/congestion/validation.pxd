@@ -10,7 +10,8 @@ and a sample is remembered for one to two sampling periods.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from netcore.tcp.tcb cimport ack_sample_t, tcb_t
+from netcore.tcp.flight cimport ack_sample_t
+from netcore.tcp.tcb cimport tcb_t
 
 cdef struct validation_t:
     # tcb.delivered (its low half) and cwnd when the present round began

@@ -3,7 +3,8 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from netcore.posix cimport memset
 from netcore.tcp.congestion.windows cimport fraction_of, initial_window, window_filled
-from netcore.tcp.tcb cimport PHASE_OPEN, ack_sample_t, tcb_t
+from netcore.tcp.flight cimport ack_sample_t
+from netcore.tcp.tcb cimport PHASE_OPEN, tcb_t
 
 cdef enum:
     # ticks of 2**24 ns (16.8 ms): a 32-bit count of them lasts two years

@@ -1,8 +1,9 @@
 """The windows that the RFCs name, and how slow start counts an ACK; what every algorithm may use."""
 
 from libc.stdint cimport uint32_t, uint64_t
+from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.seqnum cimport seq_lt
-from netcore.tcp.tcb cimport PHASE_LOSS, ack_sample_t, flight_size, tcb_t
+from netcore.tcp.tcb cimport PHASE_LOSS, flight_size, tcb_t
 
 cdef enum:
     # no congestion has been met yet (RFC 5681 3.1: as high as possible)
