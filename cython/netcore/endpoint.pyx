@@ -364,11 +364,14 @@ cdef class Endpoint:
     def info(self) -> dict[str, int]:
         """Variables of the connection under their RFC names."""
         cdef tcb_t copy
+        cdef uint32_t stretches = 0
         cdef bint found = False
         with nogil:
             enter(self.owner.host)
             if self.tcb != NULL:
                 copy = self.tcb[0]
+                # read under the lock: `flight` belongs to the connection
+                stretches = copy.flight.sent.count if copy.flight != NULL else 0
                 found = True
             unlock(self.owner.host)
         if not found:
@@ -383,7 +386,7 @@ cdef class Endpoint:
             "retries": copy.retries, "in_recovery": copy.phase == PHASE_RECOVERY, "dupacks": copy.dupacks,
             "phase": copy.phase, "sack": copy.sack, "in_flight": copy.in_flight, "sacked": copy.sacked,
             "recover": copy.recover, "delivered": copy.delivered, "lost": copy.lost, "min_rtt": copy.min_rtt,
-            "pacing_rate": copy.pacing_rate, "reordering_seen": copy.reordering_seen,
+            "pacing_rate": copy.pacing_rate, "stretches": stretches, "reordering_seen": copy.reordering_seen,
         }
 
 

@@ -8,8 +8,12 @@ from netcore.storage.treap cimport treap_find, treap_insert_after, treap_node_t,
 from netcore.tcp.delivery cimport count_delivered, stamp_sent
 from netcore.tcp.flight cimport SENT_AGAIN, SENT_LOST, SENT_SACKED, ack_sample_t, flight_t, sent_t
 from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_leq, seq_lt
-from netcore.tcp.tcb cimport tcb_t, timestamp_now
+from netcore.tcp.tcb cimport flight_size, tcb_t, timestamp_now
 from netcore.wire.tcp cimport segment_t
+
+cdef enum:
+    # stretches beyond two for each full segment that SACK may make
+    SPLITS_SPARE = 256
 
 
 cdef inline uint32_t length_of(const sent_t* stretch) noexcept nogil:
@@ -262,6 +266,12 @@ cdef void join_sacked(tcb_t* tcb, sent_t* stretch) noexcept nogil:
         remove(tcb, stretch)
 
 
+cdef bint may_split(const tcb_t* tcb) noexcept nogil:
+    """An honest peer's blocks begin and end where segments do; one that SACKs single bytes must not take memory (LIM-4).
+    """
+    return tcb.flight.sent.count < 2 * (flight_size(tcb) // tcb.eff_mss) + SPLITS_SPARE
+
+
 cdef void take_block(tcb_t* tcb, const segment_t* seg, uint32_t start, uint32_t end, ack_sample_t* sample,
                      int64_t now) noexcept nogil:
     cdef sent_t* stretch
@@ -276,6 +286,8 @@ cdef void take_block(tcb_t* tcb, const segment_t* seg, uint32_t start, uint32_t 
         if stretch.marks & SENT_SACKED or not seq_gt(until, start):
             stretch = following(stretch)
             continue
+        if (seq_lt(stretch.node.start, start) or seq_gt(stretch.end, end)) and not may_split(tcb):
+            return
         if seq_lt(stretch.node.start, start):
             stretch = split(tcb, stretch, start)
             if stretch == NULL:
