@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t
 from netcore.posix cimport memset, strcmp
+from netcore.tcp.congestion.bbr cimport bbr
 from netcore.tcp.congestion.cubic cimport cubic
 from netcore.tcp.congestion.newreno cimport newreno
 from netcore.tcp.tcb cimport congestion_t, is_synchronized, tcb_t
@@ -12,7 +13,7 @@ cdef enum:
 cdef const congestion_t* ALGORITHMS[CAPACITY]
 cdef int count = 0
 
-for each in (<size_t> cubic(), <size_t> newreno()):
+for each in (<size_t> cubic(), <size_t> newreno(), <size_t> bbr()):
     ALGORITHMS[count] = <const congestion_t*> <size_t> each
     count += 1
 

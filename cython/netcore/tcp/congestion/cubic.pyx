@@ -7,7 +7,7 @@ from netcore.tcp.congestion.validation cimport (
     validation_ack, validation_begin, validation_idle, validation_loss, validation_recovered, validation_t,
 )
 from netcore.tcp.congestion.windows cimport (
-    SSTHRESH_UNKNOWN, WINDOW_LIMIT, fraction_of, grow_slowly, newly_acked, slow_start_growth, start_window,
+    SSTHRESH_UNKNOWN, WINDOW_LIMIT, fraction_of, grow_slowly, slow_start_growth, start_window,
     window_filled,
 )
 from netcore.tcp.flight cimport ack_sample_t
@@ -150,7 +150,7 @@ cdef void on_ack(tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept n
     if tcb.cwnd < tcb.ssthresh:
         slow_start(tcb, state, sample)
     else:
-        avoid_congestion(tcb, state, newly_acked(tcb, sample), now)
+        avoid_congestion(tcb, state, sample.acked, now)
 
 
 cdef void reduce(tcb_t* tcb, uint32_t percent) noexcept nogil:

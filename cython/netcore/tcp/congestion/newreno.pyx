@@ -5,7 +5,7 @@ from netcore.tcp.congestion.validation cimport (
     validation_ack, validation_begin, validation_idle, validation_loss, validation_recovered, validation_t,
 )
 from netcore.tcp.congestion.windows cimport (
-    WINDOW_LIMIT, fraction_of, grow_slowly, newly_acked, slow_start_growth, start_window, window_filled,
+    WINDOW_LIMIT, fraction_of, grow_slowly, slow_start_growth, start_window, window_filled,
 )
 from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.tcb cimport congestion_t, tcb_t
@@ -43,7 +43,7 @@ cdef void on_ack(tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept n
         grow_slowly(tcb, slow_start_growth(tcb, sample))
         return
     # RFC 5681 3.1, RFC 3465 2.1: a segment for each window acknowledged
-    state.acked += newly_acked(tcb, sample)
+    state.acked += sample.acked
     if state.acked >= tcb.cwnd:
         state.acked -= tcb.cwnd
         tcb.cwnd += tcb.eff_mss

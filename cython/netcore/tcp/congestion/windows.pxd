@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 from netcore.tcp.flight cimport ack_sample_t
-from netcore.tcp.seqnum cimport seq_lt
+from netcore.tcp.seqnum cimport seq_leq
 from netcore.tcp.tcb cimport PHASE_LOSS, flight_size, tcb_t
 
 cdef enum:
@@ -34,24 +34,16 @@ cdef inline uint32_t window_filled(const tcb_t* tcb) noexcept nogil:
     return flight_size(tcb) if flight_size(tcb) < tcb.cwnd else tcb.cwnd
 
 
-cdef inline uint32_t newly_acked(const tcb_t* tcb, const ack_sample_t* sample) noexcept nogil:
-    """The bytes by which an ACK may open the window.
-
-    With SACK those that it told of first, so that nothing counts twice and reordering takes nothing away.
-    """
-    return sample.delivered if tcb.sack else sample.acked
-
-
 cdef inline uint32_t slow_start_growth(const tcb_t* tcb, const ack_sample_t* sample) noexcept nogil:
     """By how many bytes an ACK opens the window in slow start (RFC 3465).
 
-    All that it covers counts, as one ACK may answer superframes. But without SACK the ACK after a time-out may cover
-    much that had arrived before: it counts as one segment (2.3).
+    All that it covers counts, as one ACK may answer superframes. But after a time-out it may cover much that had arrived
+    before: without SACK, which would have told, it counts as one segment (2.3).
     """
-    cdef uint32_t acked = newly_acked(tcb, sample)
-    if not tcb.sack and acked > tcb.eff_mss and (tcb.phase == PHASE_LOSS or seq_lt(sample.prior_una, tcb.recover)):
-        return tcb.eff_mss
-    return acked
+    cdef uint32_t most = sample.delivered if tcb.sack else tcb.eff_mss
+    if sample.acked > most and (tcb.phase == PHASE_LOSS or seq_leq(tcb.snd_una, tcb.recover)):
+        return most
+    return sample.acked
 
 
 cdef inline void grow_slowly(tcb_t* tcb, uint32_t growth) noexcept nogil:
