@@ -1,9 +1,12 @@
 """Fixtures of the tests of TCP on one link: every host is checked for leftovers when its test ends."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from tests.extension import load
 from tests.tcp.scripted_peer import Host
 
 
@@ -25,3 +28,9 @@ def make_host() -> Iterator[Callable[..., Host]]:
 def host(make_host: Callable[..., Host]) -> Host:
     """A host with default tunables, MTU 1500, bare IP packets."""
     return make_host()
+
+
+@pytest.fixture(scope="session")
+def congestion(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """Congestion control alone (controller.pyx)."""
+    return load(Path(__file__).with_name("controller.pyx"), tmp_path_factory.mktemp("controller"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.tcp.scripted_peer import MILLISECOND, SECOND, Peer
+from tests.tcp.scripted_peer import MILLISECOND, MINUTE, SECOND, Peer
 from tests.tcp.segments import wanted
 
 MSS = 1000
@@ -299,19 +299,50 @@ def test_ssthresh_is_at_least_two_segments(host):
     assert endpoint.info()["ssthresh"] == 2 * MSS
 
 
-@pytest.mark.requirement("REC-5")
-def test_window_that_was_in_use_survives_an_idle_time(host):
-    # RFC 7661 4.4.3: for five minutes; RFC 5681 4.1 would go back to the initial window after an RTO
+def fill_and_finish(host):
+    """A connection that has opened its window over round trips of 50 ms and has nothing more to send."""
     peer, endpoint = running(host, more=30)
-    for number in range(1, 41):
-        peer.send("A", ack=at(number))
+    for number in range(1, 41, 5):
+        host.advance(50 * MILLISECOND)
+        peer.send("A", ack=at(min(number + 4, 40)))
         peer.take()
     assert endpoint.buffered_bytes == 0
-    window = endpoint.info()["cwnd"]
-    assert window > 10 * MSS
-    host.advance(2 * SECOND)
+    assert endpoint.info()["cwnd"] > 20 * MSS
+    return peer, endpoint
+
+
+@pytest.mark.requirement("REC-5")
+@pytest.mark.parametrize("pause", [2 * SECOND, 4 * MINUTE])
+def test_idle_longer_than_the_rto_keeps_the_window_and_spreads_it_over_a_round_trip(host, pause):
+    """RFC 7661 4.4, in place of the restart from the initial window of RFC 5681 4.1."""
+    peer, endpoint = fill_and_finish(host)
+    window = endpoint.info()["cwnd"] // MSS
+    host.advance(pause)
     endpoint.send(b"y" * (60 * MSS))
-    assert len(starts(peer)) == window // MSS
+    sent = len(starts(peer))
+    assert 1 <= sent <= window // 4
+    for _ in range(5):
+        host.advance(endpoint.info()["srtt"] // 5)
+        found = len(starts(peer))
+        assert found <= window // 4
+        sent += found
+    assert window - 2 <= sent <= window
+    # with the first ACK the pace is over
+    peer.send("A", ack=at(41))
+    peer.take()
+    peer.send("A", ack=at(51))
+    assert len(starts(peer)) >= 10
+
+
+@pytest.mark.requirement("REC-5")
+def test_idle_longer_than_five_minutes_halves_the_window(host):
+    """RFC 7661 4.4.3"""
+    peer, endpoint = fill_and_finish(host)
+    window = endpoint.info()["cwnd"]
+    host.advance(6 * MINUTE)
+    endpoint.send(b"y" * (60 * MSS))
+    peer.take()
+    assert endpoint.info()["cwnd"] == max(window // 2, 10 * MSS)
 
 
 @pytest.mark.requirement("REC-5")

@@ -51,8 +51,6 @@ cdef enum Flag:
     ROUND_DONE = 16
     # a round trip has been measured
     RTT_KNOWN = 32
-    # which of the two lumps is the present one
-    SECOND_LUMP = 64
 
 cdef struct bbr_t:
     maximum_t bandwidth
@@ -74,7 +72,6 @@ cdef struct bbr_t:
     uint8_t cycle
     uint8_t full_rounds
     uint8_t flags
-    uint8_t lump_rounds
 
 cdef congestion_t TABLE
 
@@ -281,18 +278,13 @@ cdef void measure_bandwidth(bbr_t* state, const ack_sample_t* sample) noexcept n
 
 cdef void measure_lumps(tcb_t* tcb, bbr_t* state, const ack_sample_t* sample, int64_t now) noexcept nogil:
     """How many bytes more than the bandwidth explains are acknowledged at once."""
-    cdef int present = has(state, SECOND_LUMP)
+    cdef int present = state.round // LUMP_ROUNDS % 2
     cdef int64_t elapsed = now - state.lump_began
     cdef uint64_t expected
+    if sample.round_start and state.round % LUMP_ROUNDS == 0:
+        state.lumps[present] = 0
     if sample.interval <= 0 or sample.delivered == 0:
         return
-    if sample.round_start:
-        state.lump_rounds += 1
-        if state.lump_rounds >= LUMP_ROUNDS:
-            state.lump_rounds = 0
-            present = 1 - present
-            put(state, SECOND_LUMP, present)
-            state.lumps[present] = 0
     expected = bytes_in(state.bandwidth.value[0], elapsed if elapsed < 1000 * MILLISECOND else 1000 * MILLISECOND)
     if state.lump <= expected or state.lump >= WINDOW_LIMIT:
         state.lump = 0
@@ -320,20 +312,22 @@ cdef uint32_t lump_allowance(const bbr_t* state) noexcept nogil:
 cdef bint set_recovery_window(tcb_t* tcb, bbr_t* state, const ack_sample_t* sample) noexcept nogil:
     """4.2.3.4; True: packet conservation has set cwnd."""
     cdef bint recovering = tcb.phase == PHASE_RECOVERY or tcb.phase == PHASE_REDUCING
+    cdef uint32_t conserved = limited(<uint64_t> tcb.in_flight + (
+        sample.delivered if sample.delivered > tcb.eff_mss else tcb.eff_mss))
     if sample.lost:
         tcb.cwnd = tcb.cwnd - sample.lost if tcb.cwnd > sample.lost + tcb.eff_mss else tcb.eff_mss
     if recovering and not has(state, RECOVERING):
         put(state, CONSERVING, True)
         tcb.round_delivered = tcb.delivered
-        tcb.cwnd = limited(<uint64_t> tcb.in_flight + sample.delivered)
+        tcb.cwnd = conserved
     elif tcb.phase == PHASE_OPEN and has(state, RECOVERING):
         put(state, CONSERVING, False)
         restore_window(tcb, state)
     put(state, RECOVERING, tcb.phase != PHASE_OPEN)
     if not has(state, CONSERVING):
         return False
-    if tcb.cwnd < limited(<uint64_t> tcb.in_flight + sample.delivered):
-        tcb.cwnd = limited(<uint64_t> tcb.in_flight + sample.delivered)
+    if tcb.cwnd < conserved:
+        tcb.cwnd = conserved
     return True
 
 
@@ -390,8 +384,8 @@ cdef void on_timeout(tcb_t* tcb, int64_t now) noexcept nogil:
     save_window(tcb, state)
     put(state, RECOVERING, True)
     put(state, CONSERVING, False)
-    # 4.2.3.4: what is in flight is what was not found lost, and one segment goes
-    tcb.cwnd = limited(<uint64_t> tcb.in_flight + tcb.eff_mss)
+    # 4.2.3.4: one segment goes, beside what recovery leaves in flight
+    tcb.cwnd = tcb.eff_mss
     # the path may be another one
     state.full_bandwidth = 0
     state.full_rounds = 0

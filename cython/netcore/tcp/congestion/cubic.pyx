@@ -113,9 +113,10 @@ cdef void estimate_reno(tcb_t* tcb, cubic_t* state, uint32_t acked) noexcept nog
 cdef uint32_t aimed_at(const tcb_t* tcb, const stage_t* stage, int64_t now) noexcept nogil:
     """target: W_cubic one round trip ahead, between cwnd and one and a half of it (4.2)."""
     cdef int64_t window = curve_at((now - stage.epoch + tcb.rtt.srtt) // MILLISECOND, stage.k, stage.w_max, tcb.eff_mss)
+    cdef uint32_t most = tcb.cwnd + tcb.cwnd // 2 if tcb.cwnd < WINDOW_LIMIT // 2 else WINDOW_LIMIT
     if window < tcb.cwnd:
         return tcb.cwnd
-    return <uint32_t> window if window < tcb.cwnd + tcb.cwnd // 2 else tcb.cwnd + tcb.cwnd // 2
+    return <uint32_t> window if window < most else most
 
 
 cdef void avoid_congestion(tcb_t* tcb, cubic_t* state, uint32_t acked, int64_t now) noexcept nogil:

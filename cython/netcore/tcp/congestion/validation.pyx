@@ -119,5 +119,5 @@ cdef void validation_idle(validation_t* validation, tcb_t* tcb, int64_t now) noe
     # the round that the idle time cut tells nothing
     validation.measuring = False
     if tcb.pacing_rate == 0 and tcb.rtt.srtt and tcb.cwnd > initial_window(tcb):
-        # 4.4.2: no burst of all that was kept; the first ACK, a round trip from now, sets the pace anew (pacing.set_pace)
+        # 4.4.2: no burst of all that was kept; the first ACK, a round trip from now, sets the pace anew
         tcb.pacing_rate = <uint64_t> tcb.cwnd * SECOND // <uint64_t> tcb.rtt.srtt + 1

@@ -37,8 +37,8 @@ cdef inline uint32_t window_filled(const tcb_t* tcb) noexcept nogil:
 cdef inline uint32_t slow_start_growth(const tcb_t* tcb, const ack_sample_t* sample) noexcept nogil:
     """By how many bytes an ACK opens the window in slow start (RFC 3465).
 
-    All that it covers counts, as one ACK may answer superframes. But after a time-out it may cover much that had arrived
-    before: without SACK, which would have told, it counts as one segment (2.3).
+    All that it covers counts, as one ACK may answer superframes. But after a time-out it may cover much that had
+    arrived before: without SACK, which would have told, it counts as one segment (2.3).
     """
     cdef uint32_t most = sample.delivered if tcb.sack else tcb.eff_mss
     if sample.acked > most and (tcb.phase == PHASE_LOSS or seq_leq(tcb.snd_una, tcb.recover)):
@@ -47,5 +47,6 @@ cdef inline uint32_t slow_start_growth(const tcb_t* tcb, const ack_sample_t* sam
 
 
 cdef inline void grow_slowly(tcb_t* tcb, uint32_t growth) noexcept nogil:
-    """Opens cwnd by `growth` bytes, not beyond ssthresh."""
-    tcb.cwnd = tcb.cwnd + growth if growth < tcb.ssthresh - tcb.cwnd else tcb.ssthresh
+    """Opens cwnd, which is below both, by `growth` bytes up to ssthresh and WINDOW_LIMIT."""
+    cdef uint32_t most = tcb.ssthresh if tcb.ssthresh < WINDOW_LIMIT else WINDOW_LIMIT
+    tcb.cwnd = tcb.cwnd + growth if growth < most - tcb.cwnd else most
