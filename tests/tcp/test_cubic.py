@@ -92,7 +92,9 @@ def test_curve_far_outside_does_not_overflow(congestion):
 
 
 @pytest.mark.requirement("REC-5")
-@pytest.mark.parametrize(("segments", "rtt", "rounds"), [(100, 100, 120), (1000, 100, 150), (40, 20, 500), (300, 5, 900)])
+@pytest.mark.parametrize(
+    ("segments", "rtt", "rounds"), [(100, 100, 120), (1000, 100, 150), (40, 20, 500), (300, 5, 900)]
+)
 def test_window_follows_the_curve_of_the_rfc(congestion, segments, rtt, rounds):
     """The concave part, the plateau and the convex part; in the last two cases the Reno-friendly region too."""
     one = after_loss(congestion, segments, srtt=rtt * MILLISECOND)

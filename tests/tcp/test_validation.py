@@ -135,7 +135,7 @@ def test_window_that_is_filled_again_stays(one):
 @pytest.mark.requirement("REC-5")
 @pytest.mark.parametrize(
     ("idle", "window"),
-    [(2 * SECOND, 100), (4 * MINUTE, 100), (6 * MINUTE, 50), (11 * MINUTE, 25), (60 * MINUTE, 10), (10**6 * MINUTE, 10)],
+    [(SECOND, 100), (4 * MINUTE, 100), (6 * MINUTE, 50), (11 * MINUTE, 25), (60 * MINUTE, 10), (10**6 * MINUTE, 10)],
 )
 def test_idle_connection_keeps_its_window_for_five_minutes(one, idle, window):
     one.now += idle
@@ -158,7 +158,7 @@ def test_window_kept_over_an_idle_time_is_paced(one):
 
 @pytest.mark.requirement("REC-5")
 def test_window_of_slow_start_counts_as_validated(congestion):
-    """cwnd doubles while a round trip is measured: pipeACK is compared with what it was at its start."""
+    """The window doubles while a round trip is measured: pipeACK is compared with what it was at its start."""
     one = congestion.Controller("newreno", mss=MSS, srtt=RTT)
     for _ in range(6):
         size = one.cwnd
