@@ -119,6 +119,23 @@ cdef bint device_inject(host_t* host, const uint8_t* octets, uint32_t length, in
     return True
 
 
+cdef chunk_t* device_enter(host_t* host, chunk_t* chunk, int64_t now) noexcept nogil:
+    cdef vnet_header_t vnet
+    cdef iovec piece
+    cdef frame_t frame
+    memset(&vnet, 0, sizeof(vnet))
+    frame.chunk = chunk
+    frame.octets = chunk.data + chunk.start
+    frame.length = chunk.end - chunk.start
+    frame.arrival = now
+    if host.device.captures.on:
+        piece.iov_base = frame.octets
+        piece.iov_len = frame.length
+        capture(host, &piece, 1, frame.length, False, now)
+    frame_enters(host, &frame, &vnet, now)
+    return frame.chunk
+
+
 cdef void emit(host_t* host, iovec* pieces, int count, uint32_t length, const vnet_header_t* vnet) noexcept nogil:
     """pieces[0] must have room before it for the virtio header."""
     cdef uint32_t skip = VNET_HEADER_LENGTH if host.device.vnet_header else 0
@@ -153,7 +170,10 @@ cdef void device_write(host_t* host, outgoing_t* out, int64_t now) noexcept nogi
     else:
         if host.device.captures.on:
             capture(host, out.pieces, out.count, out.length, True, now)
-        emit(host, out.pieces, out.count, out.length, &out.vnet)
+        if host.device.link != NULL:
+            impair_put(host.device.link, out.pieces, out.count, out.length, &out.vnet, now)
+        else:
+            emit(host, out.pieces, out.count, out.length, &out.vnet)
     if out.chunk != NULL:
         chunk_give(&host.transport.pool, out.chunk)
         out.chunk = NULL

@@ -9,6 +9,8 @@ cdef void enter(host_t* host) noexcept nogil
 cdef void leave(host_t* host) noexcept nogil
 # The same without unlocking, at a time of the driver's.
 cdef void settle(host_t* host, int64_t now) noexcept nogil
+# Wakes the threads that wait for what happened.
+cdef void wake_waiters(host_t* host) noexcept nogil
 cdef void unlock(host_t* host) noexcept nogil
 # ns: the monotonic clock of a live host, else the time last handed in.
 cdef int64_t host_time(const host_t* host) noexcept nogil

@@ -1,5 +1,6 @@
 """Endpoint: what a Python program holds of a connection."""
 
+from libc.stdint cimport uint32_t
 from netcore.drive cimport HostHandle
 from netcore.host cimport host_t
 from netcore.posix cimport pthread_mutex_t
@@ -19,6 +20,8 @@ cdef Endpoint wrap_connection(HostHandle owner, tcb_t* tcb)
 # The congestion control algorithms, the default first; the one of that name (None: the default), else ValueError.
 cdef list algorithm_names()
 cdef const congestion_t* algorithm_argument(object name) except NULL
+# The variables of a connection under their RFC names; `stretches`: how many are on its scoreboard.
+cdef dict connection_info(const tcb_t* tcb, uint32_t stretches)
 # An address_t as 4 or 16 octets, network order.
 cdef bytes pack_address(const void* address)
 # A handle has died without letting go: whoever locks the host next closes what it held.

@@ -376,18 +376,22 @@ cdef class Endpoint:
             unlock(self.owner.host)
         if not found:
             return {}
-        return {
-            "state": copy.state, "iss": copy.iss, "snd_una": copy.snd_una, "snd_nxt": copy.snd_nxt,
-            "snd_wnd": copy.snd_wnd, "max_snd_wnd": copy.max_snd_wnd, "irs": copy.irs, "rcv_nxt": copy.rcv_nxt,
-            "rcv_wnd": receive_window(&copy), "snd_mss": copy.snd_mss, "eff_mss": copy.eff_mss,
-            "snd_wind_shift": copy.snd_wind_shift, "rcv_wind_shift": copy.rcv_wind_shift,
-            "timestamps": copy.timestamps, "cwnd": copy.cwnd, "ssthresh": copy.ssthresh, "flight": flight_size(&copy),
-            "srtt": copy.rtt.srtt, "rttvar": copy.rtt.rttvar, "rto": copy.rtt.rto, "backoff": copy.backoff,
-            "retries": copy.retries, "in_recovery": copy.phase == PHASE_RECOVERY, "dupacks": copy.dupacks,
-            "phase": copy.phase, "sack": copy.sack, "in_flight": copy.in_flight, "sacked": copy.sacked,
-            "recover": copy.recover, "delivered": copy.delivered, "lost": copy.lost, "min_rtt": copy.min_rtt,
-            "pacing_rate": copy.pacing_rate, "stretches": stretches, "reordering_seen": copy.reordering_seen,
-        }
+        return connection_info(&copy, stretches)
+
+
+cdef dict connection_info(const tcb_t* tcb, uint32_t stretches):
+    return {
+        "state": tcb.state, "iss": tcb.iss, "snd_una": tcb.snd_una, "snd_nxt": tcb.snd_nxt,
+        "snd_wnd": tcb.snd_wnd, "max_snd_wnd": tcb.max_snd_wnd, "irs": tcb.irs, "rcv_nxt": tcb.rcv_nxt,
+        "rcv_wnd": receive_window(tcb), "snd_mss": tcb.snd_mss, "eff_mss": tcb.eff_mss,
+        "snd_wind_shift": tcb.snd_wind_shift, "rcv_wind_shift": tcb.rcv_wind_shift,
+        "timestamps": tcb.timestamps, "cwnd": tcb.cwnd, "ssthresh": tcb.ssthresh, "flight": flight_size(tcb),
+        "srtt": tcb.rtt.srtt, "rttvar": tcb.rtt.rttvar, "rto": tcb.rtt.rto, "backoff": tcb.backoff,
+        "retries": tcb.retries, "in_recovery": tcb.phase == PHASE_RECOVERY, "dupacks": tcb.dupacks,
+        "phase": tcb.phase, "sack": tcb.sack, "in_flight": tcb.in_flight, "sacked": tcb.sacked,
+        "recover": tcb.recover, "delivered": tcb.delivered, "lost": tcb.lost, "min_rtt": tcb.min_rtt,
+        "pacing_rate": tcb.pacing_rate, "stretches": stretches, "reordering_seen": tcb.reordering_seen,
+    }
 
 
 cdef list algorithm_names():

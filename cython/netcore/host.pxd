@@ -22,6 +22,8 @@ cdef struct device_t:
     captures_t captures
     impair_t* inbound
     impair_t* outbound
+    # a simulator's: frames that leave go onto it at once
+    impair_t* link
     uint64_t reads
     uint64_t writes
     uint64_t write_errors
@@ -35,6 +37,8 @@ cdef struct host_t:
     # one lock a host, behind a turnstile so that a busy loop cannot shut callers out
     pthread_mutex_t turnstile
     pthread_mutex_t lock
+    # a simulator drives it
+    bint simulated
     # live: time is the monotonic clock, else the last one handed in
     bint live
     int64_t now

@@ -121,6 +121,17 @@ cdef extern from *:
     bint replace_pointer(void** pointer, void** expected, void* value) nogil
 
 
+cdef extern from *:
+    """
+    /* value * numerator / denominator without overflow on the way; nothing negative, denominator not 0 */
+    static inline int64_t scale(int64_t value, int64_t numerator, int64_t denominator)
+    {
+        return (int64_t)((unsigned __int128)value * (uint64_t)numerator / (uint64_t)denominator);
+    }
+    """
+    int64_t scale(int64_t value, int64_t numerator, int64_t denominator) nogil
+
+
 cdef inline int64_t monotonic_clock() noexcept nogil:
     """The monotonic clock in ns. Only the edge (device, loop, waiter) may call it."""
     cdef timespec time

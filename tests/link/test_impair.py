@@ -24,12 +24,12 @@ class Line:
         self.left = Engine(address=dotted(HOST), prefix=24, mac=HOST_MAC, seed=bytes(16), ethernet=ethernet)
         self.right = Engine(address=dotted(PEER), prefix=24, mac=PEER_MAC, seed=bytes(16), ethernet=ethernet)
         self.link = Impairment(**{"seed": 1} | faults)
-        self.pair = Pair(self.left, self.right, forward=self.link)
         self.ethernet = ethernet
         if ethernet:
             hello = decode.build_arp(1, PEER_MAC, PEER, bytes(6), HOST)
             self.left.frame_arrives(decode.build_ethernet(HOST_MAC, PEER_MAC, 0x806, hello), 0)
             self.left.frames_to_send()
+        self.pair = Pair(self.left, self.right, forward=self.link)
         self.pair.record()
 
     def send(self, number: int, size: int = 4) -> None:

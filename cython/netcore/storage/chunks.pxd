@@ -72,6 +72,12 @@ cdef inline void chunk_give(chunk_pool_t* pool, chunk_t* chunk) noexcept nogil:
         free(chunk)
 
 
+cdef inline void chunk_move(chunk_pool_t* source, chunk_pool_t* target, const chunk_t* chunk) noexcept nogil:
+    """Puts a chunk that is handed out on another pool's account."""
+    source.in_use -= chunk.capacity
+    target.in_use += chunk.capacity
+
+
 cdef inline void chunk_give_list(chunk_pool_t* pool, chunk_t* chunk) noexcept nogil:
     cdef chunk_t* following
     while chunk != NULL:

@@ -121,19 +121,32 @@ cdef inline void disarm(deadlines_t* heap, deadline_t* node) noexcept nogil:
         sift_down(heap, index, moved)
 
 
-cdef inline void arm(deadlines_t* heap, deadline_t* node, void* owner, int kind, int64_t due) noexcept nogil:
-    """(Re)arms a reserved node to come due at `due` ns."""
+cdef inline void arm_ranked(deadlines_t* heap, deadline_t* node, void* owner, int kind, int64_t due,
+                            uint64_t rank) noexcept nogil:
+    """(Re)arms a reserved node to come due at `due` ns; among those due at one time the lowest rank is first."""
     cdef heap_item_t item
     disarm(heap, node)
     node.due = due
     item.due = due
-    item.order = heap.order
+    item.order = rank
     item.node = node
     item.owner = owner
     item.kind = kind
-    heap.order += 1
     heap.count += 1
     sift_up(heap, heap.count - 1, item)
+
+
+cdef inline void arm(deadlines_t* heap, deadline_t* node, void* owner, int kind, int64_t due) noexcept nogil:
+    """(Re)arms a reserved node to come due at `due` ns, after those armed for the same time before."""
+    arm_ranked(heap, node, owner, kind, due, heap.order)
+    heap.order += 1
+
+
+cdef inline void deadlines_reorder(deadlines_t* heap) noexcept nogil:
+    """Makes it a heap again after the owner has changed the times of items and nodes in place."""
+    cdef int64_t index
+    for index in range((<int64_t> heap.count - 2) // 4, -1, -1):
+        sift_down(heap, <uint32_t> index, heap.items[index])
 
 
 cdef inline int64_t earliest(const deadlines_t* heap) noexcept nogil:

@@ -61,3 +61,18 @@ cdef inline void build_ipv4(uint8_t* octets, const ipv4_t* header) noexcept nogi
     store32(octets + 12, header.source)
     store32(octets + 16, header.destination)
     store16(octets + 10, finish(sum_octets(octets, IPV4_HEADER_LENGTH, 0)))
+
+
+cdef inline bint mark_congestion(uint8_t* octets, size_t length) noexcept nogil:
+    """Sets CE (RFC 3168 5). False when the packet is no IPv4, or its sender does not understand ECN."""
+    cdef uint32_t total
+    if length < IPV4_HEADER_LENGTH or (octets[0] >> 4) != 4 or (octets[1] & 3) == 0:
+        return False
+    # RFC 1624 eq. 3, so that a header that was damaged stays so: HC' = ~(~HC + ~m + m')
+    total = (~load16(octets + 10) & 0xffff) + (~load16(octets) & 0xffff)
+    octets[1] |= 3
+    total += load16(octets)
+    total = (total & 0xffff) + (total >> 16)
+    total = (total & 0xffff) + (total >> 16)
+    store16(octets + 10, <uint16_t> ~total)
+    return True
