@@ -134,8 +134,8 @@ class Samples:
 SAMPLE_FIELDS: tuple[str, ...]
 """time (ns), state, snd_una, snd_nxt, snd_wnd, rcv_nxt, rcv_wnd (sequence numbers less iss or irs), cwnd, ssthresh,
 flight, in_flight, sacked, queued (bytes in the send queue), unread (bytes in the receive queue), srtt, rttvar, rto,
-min_rtt (ns), backoff, phase (0 open, 1 reducing, 2 recovery, 3 loss), delivered, lost (bytes in all), pacing_rate (bytes
-per second), retransmits, timeouts (the host's counters RetransSegs, TCPTimeouts)."""
+min_rtt (ns), backoff, phase (0 open, 1 reducing, 2 recovery, 3 loss), delivered, lost (bytes in all), pacing_rate (in
+bytes per second), retransmits, timeouts (the host's counters RetransSegs, TCPTimeouts)."""
 
 @final
 class Simulator:
