@@ -349,9 +349,9 @@ cdef void set_times(impair_t* impair) noexcept nogil:
     impair.queue_time = impair.mark_time = 0
     if faults.rate == 0:
         return
-    impair.queue_time = time_on_wire(faults.queue, faults.rate)
+    impair.queue_time = scale(faults.queue, 8_000_000_000, faults.rate)
     if faults.ecn_bytes:
-        impair.mark_time = time_on_wire(faults.ecn_bytes, faults.rate)
+        impair.mark_time = scale(faults.ecn_bytes, 8_000_000_000, faults.rate)
     if faults.ecn_delay and (impair.mark_time == 0 or faults.ecn_delay < impair.mark_time):
         impair.mark_time = faults.ecn_delay
 
@@ -416,8 +416,8 @@ cdef dict RANGES = {
     "delay": ("ns", 0, 3_600_000_000_000),
     "jitter": ("ns", 0, 4_000_000_000),
     "rate": ("bits per second", 0, 10**12),
-    "queue": ("bytes", 1500, 1 << 30),
-    "ecn_bytes": ("bytes", 0, 1 << 30),
+    "queue": ("bytes", 1500, 1 << 32),
+    "ecn_bytes": ("bytes", 0, 1 << 32),
     "ecn_delay": ("ns", 0, 3_600_000_000_000),
     "mtu": ("bytes", 68, 65535),
     "down": ("yes or no", 0, 1),

@@ -103,7 +103,7 @@ cdef void walk(const network_t* network, const node_t* source, const node_t* tar
         path.mtu = faults.mtu if faults.mtu < path.mtu else path.mtu
         if faults.rate:
             path.rate = faults.rate if path.rate == 0 or faults.rate < path.rate else path.rate
-            path.time += (faults.queue + path.mtu) * 8_000_000_000LL // faults.rate
+            path.time += scale(faults.queue + path.mtu, 8_000_000_000, faults.rate)
             path.loss += OVERFLOW_LOSS
         if way.target == target:
             path.exists = True

@@ -247,7 +247,7 @@ class Simulator:
         """Keeps a copy of every frame that arrives at the end of these links (None: all), at most `limit` bytes."""
     def recorded(self) -> list[Frame]:
         """Takes the copies, in the order of arrival."""
-    def watch(self, endpoint: Endpoint | Application, *, limit: int = 1_000_000) -> Samples:
+    def watch(self, watched: Endpoint | Application, *, limit: int = 1_000_000) -> Samples:
         """Records the variables of a connection from now on, at most `limit` samples that nobody has taken.
 
         An Application may be watched before it is connected.

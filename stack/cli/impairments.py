@@ -77,7 +77,7 @@ class LinkFaults:
     def _one(self, way: int, mtu: int) -> "Impairment":
         from netcore.impair import Impairment
 
-        chosen: dict[str, int] = {}
+        chosen: dict[str, Any] = {}
         for fault in FAULTS:
             if fault.name in self.values:
                 chosen[fault.name] = round(self.values[fault.name][way] * fault.scale)
