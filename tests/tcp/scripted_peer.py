@@ -1,5 +1,6 @@
 """One engine driven by hand under virtual time, and a peer on its link that does exactly what the test says."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from scapy.layers.inet import IP, TCP
@@ -150,7 +151,8 @@ class Peer:
     """The scripted end of one connection. Numbers are relative: ours and the engine's SYN are 0, first bytes 1.
 
     `seq` and `ack` of what is sent default to what an honest peer would put there: the next unsent number, and the
-    end of what has come in order. scale: the shift of our window field, when the SYN offered one.
+    end of what has come in order. scale: the shift of our window field, when the SYN offered one. sack: the SYN permits
+    SACK.
     """
 
     def __init__(
@@ -164,6 +166,7 @@ class Peer:
         mss: int | None = 1460,
         scale: int | None = None,
         timestamps: bool = False,
+        sack: bool = False,
         window: int = 65535,
         tsval: int = 5000,
     ) -> None:
@@ -175,6 +178,7 @@ class Peer:
         self.mss = mss
         self.scale = scale
         self.timestamps = timestamps
+        self.sack = sack
         self.window = window
         self.tsval = tsval
         self.tsecr = 0
@@ -189,6 +193,8 @@ class Peer:
         options: list[Any] = [] if self.mss is None else [("MSS", self.mss)]
         if self.scale is not None:
             options += [("NOP", None), ("WScale", self.scale)]
+        if self.sack:
+            options += [("NOP", None), ("NOP", None), ("SAckOK", b"")]
         if self.timestamps:
             options += [("NOP", None), ("NOP", None), ("Timestamp", (self.tsval, self.tsecr))]
         return options
@@ -201,9 +207,13 @@ class Peer:
         text: bytes = b"",
         window: int | None = None,
         options: list[Any] | None = None,
+        blocks: Sequence[tuple[int, int]] = (),
         **fields: Any,
     ) -> IP:
-        """An IP packet as scapy has it; further fields are those of scapy's TCP. `window` is the field on the wire."""
+        """An IP packet as scapy has it; further fields are those of scapy's TCP. `window` is the field on the wire.
+
+        blocks: start and end of each SACK block (RFC 2018), in our numbers.
+        """
         if options is None:
             if "S" in flags:
                 options = self.syn_options()
@@ -211,6 +221,9 @@ class Peer:
                 options = [("NOP", None), ("NOP", None), ("Timestamp", (self.tsval, self.tsecr))]
             else:
                 options = []
+        if blocks:
+            edges = tuple(((self.base or 0) + edge) % MODULUS for block in blocks for edge in block)
+            options = [*options, ("NOP", None), ("NOP", None), ("SAck", edges)]
         seq = self.seq if seq is None else seq
         ack = self.ack if ack is None else ack
         return (

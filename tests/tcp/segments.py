@@ -62,10 +62,13 @@ class Segment:
     destination_port: int
     packet: Packet
     vnet: VnetHeader | None
+    # start and end of each SACK block (RFC 2018), in the peer's numbers
+    blocks: tuple[tuple[int, int], ...] = ()
 
     def __str__(self) -> str:
         text = f" text[{len(self.text)}]" if self.text else ""
-        return f"<{self.flags} seq={self.seq} ack={self.ack} window={self.window}{text} {self.options or ''}>"
+        blocks = f" blocks={self.blocks}" if self.blocks else ""
+        return f"<{self.flags} seq={self.seq} ack={self.ack} window={self.window}{text}{blocks} {self.options or ''}>"
 
 
 @dataclass(frozen=True)
@@ -79,13 +82,14 @@ class Wanted:
     length: int | None = None
     window: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    blocks: tuple[tuple[int, int], ...] | None = None
 
     def mismatch(self, found: Segment) -> str:
         """What is wrong with the segment that was found; empty when it fits."""
         wrong = []
         if found.flags != self.flags:
             wrong.append(f"flags are {found.flags}, not {self.flags}")
-        for name in ("seq", "ack", "window"):
+        for name in ("seq", "ack", "window", "blocks"):
             wanted = getattr(self, name)
             if wanted is not None and getattr(found, name) != wanted:
                 wrong.append(f"{name} is {getattr(found, name)}, not {wanted}")
@@ -120,6 +124,7 @@ def read_segment(packet: bytes, vnet: VnetHeader | None, our_base: int, peer_bas
         assert sum_of(pseudo + packet[header:]) == 0xFFFF, "the TCP checksum is wrong"
     flags = str(tcp.flags)
     options = {name: value for name, value in tcp.options if name not in ("NOP", "EOL")}
+    edges = [distance(edge, peer_base) for edge in options.pop("SAck", ())]
     text = packet[header + tcp.dataofs * 4 :]
     return Segment(
         flags=flags,
@@ -132,6 +137,7 @@ def read_segment(packet: bytes, vnet: VnetHeader | None, our_base: int, peer_bas
         destination_port=tcp.dport,
         packet=ip,
         vnet=vnet,
+        blocks=tuple(zip(edges[::2], edges[1::2], strict=True)),
     )
 
 

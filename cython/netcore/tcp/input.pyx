@@ -15,7 +15,7 @@ from netcore.tcp.lifecycle cimport (
 )
 from netcore.tcp.options cimport take_syn_options
 from netcore.tcp.reassembly cimport (
-    deliver_contiguous, early_fin_due, keep_early_fin, keep_out_of_order, note_duplicate,
+    deliver_contiguous, early_fin_due, keep_early_fin, keep_out_of_order, note_duplicate, note_overlap,
 )
 from netcore.tcp.seqnum cimport in_window, seq_gt, seq_leq, seq_lt
 from netcore.tcp.table cimport find_entry, find_listener
@@ -368,6 +368,8 @@ cdef bint take_in_order(tcb_t* tcb, segment_t* seg, frame_t* frame, bint* filled
     cdef uint32_t part
     cdef uint64_t before
     cdef bint whole = True
+    # RFC 2883 4.2.2: text that was held already has come again
+    note_overlap(tcb, end)
     while whole and seq_lt(tcb.rcv_nxt, end):
         part = end - tcb.rcv_nxt
         if tcb.reassembly != NULL and tcb.reassembly.count and seq_lt(tcb.reassembly.ranges[0].start, end):

@@ -11,7 +11,7 @@ from netcore.tcp.flight cimport SENT_LOST, SENT_SACKED, sent_t
 from netcore.tcp.options cimport put_syn_options, window_shift_for
 from netcore.tcp.pacing cimport is_too_early, move_pace, pacing_quantum
 from netcore.tcp.rack cimport schedule_probe
-from netcore.tcp.reassembly cimport sack_blocks
+from netcore.tcp.reassembly cimport forget_duplicate, sack_blocks
 from netcore.tcp.recovery cimport allowed_flight
 from netcore.tcp.scoreboard cimport (
     first_lost, join_lost, last_sent, may_record, sent_again, sent_first, split,
@@ -71,28 +71,38 @@ cdef bint report_received(tcb_t* tcb, segment_out_t* out) noexcept nogil:
     cdef uint32_t most = (40 - out.options_length - 4) // 8
     cdef uint32_t room, i
     cdef uint8_t* at = out.options + out.options_length
-    cdef bint twice = tcb.dsack_start != tcb.dsack_end
-    if tcb.reassembly == NULL and not twice:
+    cdef const uint32_t* within = NULL
+    if tcb.reassembly == NULL and tcb.twice_count == 0:
         return True
     if out.text_length:
         # options take from the text of a segment, so only a short one has room for them
         room = tcb.eff_mss - out.text_length if out.text_length < tcb.eff_mss else 0
         if room < 12:
-            return not twice and (tcb.reassembly == NULL or tcb.reassembly.fresh == 0)
+            return is_all_reported(tcb)
         if most > (room - 4) // 8:
             most = (room - 4) // 8
-    if twice:
-        starts[0] = tcb.dsack_start
-        ends[0] = tcb.dsack_end
-        tcb.dsack_start = tcb.dsack_end
-        count = 1
-    count += sack_blocks(tcb, starts + count, ends + count, most - count)
+    if tcb.twice_count:
+        starts[0] = tcb.twice_start[0]
+        ends[0] = tcb.twice_end[0]
+        if seq_gt(ends[0], tcb.rcv_nxt):
+            # it is known for a duplicate by the block behind it
+            within = &starts[0]
+        if within == NULL or most > 1:
+            forget_duplicate(tcb)
+            count = 1
+        else:
+            within = NULL
+    count += sack_blocks(tcb, within, starts + count, ends + count, most - count)
     if count:
         out.options_length += put_sack(at, count)
         for i in range(count):
             store32(at + 4 + 8 * i, starts[i])
             store32(at + 8 + 8 * i, ends[i])
-    return tcb.reassembly == NULL or tcb.reassembly.fresh == 0
+    return is_all_reported(tcb)
+
+
+cdef bint is_all_reported(const tcb_t* tcb) noexcept nogil:
+    return tcb.twice_count == 0 and (tcb.reassembly == NULL or tcb.reassembly.fresh == 0)
 
 
 cdef void acknowledge(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:

@@ -5,7 +5,7 @@ from netcore.posix cimport memmove, memset
 from netcore.storage.byte_queue cimport byte_queue_t, queue_append, queue_clear, queue_drop, queue_join
 from netcore.storage.slab cimport slab_give, slab_take
 from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_leq, seq_lt
-from netcore.tcp.tcb cimport RANGES_MOST, RECENT_MOST, range_t, reassembly_t, tcb_t
+from netcore.tcp.tcb cimport RANGES_MOST, RECENT_MOST, TWICE_MOST, range_t, reassembly_t, tcb_t
 
 
 cdef uint32_t first_ending_at_or_after(const reassembly_t* held, uint32_t seq) noexcept nogil:
@@ -86,6 +86,7 @@ cdef bint lay_down(tcb_t* tcb, uint32_t seq, const uint8_t* text, uint32_t lengt
     cdef range_t* place
     cdef uint32_t index, part
     cdef uint32_t end = seq + length
+    cdef bint twice = False
     if tcb.transport.pool.in_use > tcb.transport.tunables.memory_limit or not open_reassembly(tcb):
         # LIM-2: what lies beyond a hole is sent again when there is room
         return False
@@ -115,8 +116,11 @@ cdef bint lay_down(tcb_t* tcb, uint32_t seq, const uint8_t* text, uint32_t lengt
         else:
             # SEG-7: bytes already received stay as they are
             part = place.end - seq if seq_lt(place.end, end) else length
-            note_duplicate(tcb, seq, seq + part)
-            tcb.transport.counters.TCPDSACKOfoSent += tcb.sack
+            if not twice:
+                # RFC 2883 4.2.3: of several parts of one segment the first is reported
+                note_duplicate(tcb, seq, seq + part)
+                tcb.transport.counters.TCPDSACKOfoSent += tcb.sack
+            twice = True
         seq += part
         text += part
         length -= part
@@ -136,7 +140,7 @@ cdef void note_recent(reassembly_t* held, uint32_t seq) noexcept nogil:
     cdef range_t* place = range_of(held, seq)
     cdef uint32_t kept = 0
     cdef uint32_t fresh = 0
-    cdef uint32_t order[16]
+    cdef uint32_t order[RECENT_MOST]
     cdef uint32_t i
     if place == NULL:
         return
@@ -156,26 +160,57 @@ cdef void note_recent(reassembly_t* held, uint32_t seq) noexcept nogil:
     held.fresh = fresh + 1
 
 
-cdef uint32_t sack_blocks(tcb_t* tcb, uint32_t* starts, uint32_t* ends, uint32_t most) noexcept nogil:
+cdef uint32_t sack_blocks(tcb_t* tcb, const uint32_t* within, uint32_t* starts, uint32_t* ends,
+                          uint32_t most) noexcept nogil:
     cdef reassembly_t* held = tcb.reassembly
-    cdef range_t* place
     cdef uint32_t count = 0
-    cdef uint32_t i, first
-    if held == NULL:
+    cdef uint32_t first, i
+    if held == NULL or most == 0:
         return 0
-    first = held.fresh - most if held.fresh > most else 0
-    for i in range(first, held.recent_count):
-        if count == most:
-            break
-        place = range_of(held, held.recent[i])
-        # a hole before it may have been filled since, and ranges may have become one
-        if place == NULL or is_listed(starts, count, place.start):
-            continue
-        starts[count] = place.start
-        ends[count] = place.end
-        count += 1
-    held.fresh = first
+    if within != NULL:
+        count = list_block(held, within[0], starts, ends, count)
+    first = count
+    # the oldest of those that no ACK has told of, so that the last ACK ends with the newest
+    i = held.fresh
+    while held.fresh and count < most:
+        held.fresh -= 1
+        count = list_block(held, held.recent[held.fresh], starts, ends, count)
+    turn_round(starts + first, ends + first, count - first)
+    while held.fresh and not is_news(held, held.recent[held.fresh - 1], starts, count):
+        held.fresh -= 1
+    while i < held.recent_count and count < most:
+        count = list_block(held, held.recent[i], starts, ends, count)
+        i += 1
     return count
+
+
+cdef bint is_news(reassembly_t* held, uint32_t seq, const uint32_t* starts, uint32_t count) noexcept nogil:
+    """The block of `seq` is not among these; a hole before it may have been filled since, and blocks become one."""
+    cdef range_t* place = range_of(held, seq)
+    return place != NULL and not is_listed(starts, count, place.start)
+
+
+cdef uint32_t list_block(reassembly_t* held, uint32_t seq, uint32_t* starts, uint32_t* ends,
+                         uint32_t count) noexcept nogil:
+    """Adds the block that holds `seq`, if there is one and it is not there yet; how many there are then."""
+    cdef range_t* place
+    if not is_news(held, seq, starts, count):
+        return count
+    place = range_of(held, seq)
+    starts[count] = place.start
+    ends[count] = place.end
+    return count + 1
+
+
+cdef void turn_round(uint32_t* starts, uint32_t* ends, uint32_t count) noexcept nogil:
+    cdef uint32_t i, start, end
+    for i in range(count // 2):
+        start = starts[i]
+        end = ends[i]
+        starts[i] = starts[count - 1 - i]
+        ends[i] = ends[count - 1 - i]
+        starts[count - 1 - i] = start
+        ends[count - 1 - i] = end
 
 
 cdef bint is_listed(const uint32_t* starts, uint32_t count, uint32_t start) noexcept nogil:
@@ -187,9 +222,33 @@ cdef bint is_listed(const uint32_t* starts, uint32_t count, uint32_t start) noex
 
 
 cdef void note_duplicate(tcb_t* tcb, uint32_t start, uint32_t end) noexcept nogil:
-    if tcb.sack and tcb.dsack_start == tcb.dsack_end:
-        tcb.dsack_start = start
-        tcb.dsack_end = end
+    cdef uint32_t last = tcb.twice_count - 1
+    if not tcb.sack:
+        return
+    if tcb.twice_count and tcb.twice_end[last] == start:
+        tcb.twice_end[last] = end
+    elif tcb.twice_count < TWICE_MOST:
+        tcb.twice_start[tcb.twice_count] = start
+        tcb.twice_end[tcb.twice_count] = end
+        tcb.twice_count += 1
+
+
+cdef void forget_duplicate(tcb_t* tcb) noexcept nogil:
+    cdef uint32_t i
+    tcb.twice_count -= 1
+    for i in range(tcb.twice_count):
+        tcb.twice_start[i] = tcb.twice_start[i + 1]
+        tcb.twice_end[i] = tcb.twice_end[i + 1]
+
+
+cdef void note_overlap(tcb_t* tcb, uint32_t end) noexcept nogil:
+    cdef range_t* first
+    if tcb.reassembly == NULL or tcb.reassembly.count == 0:
+        return
+    first = &tcb.reassembly.ranges[0]
+    if seq_lt(first.start, end):
+        note_duplicate(tcb, first.start, first.end if seq_lt(first.end, end) else end)
+        tcb.transport.counters.TCPDSACKOfoSent += tcb.sack
 
 
 cdef void keep_early_fin(tcb_t* tcb, uint32_t seq) noexcept nogil:

@@ -128,7 +128,10 @@ cdef struct tcb_t
 # out-of-order text (reassembly)
 cdef enum:
     RANGES_MOST = 256
-    RECENT_MOST = 16
+    # more than the changes that one batch of frames can bring, so that each is reported
+    RECENT_MOST = 64
+    # duplicates of one batch that are reported, each in an ACK of its own
+    TWICE_MOST = 3
 
 cdef struct range_t:
     uint32_t start
@@ -140,7 +143,7 @@ cdef struct reassembly_t:
     # a number within each range that changed, the latest first; how many of them no ACK has reported yet (RFC 2018 4)
     uint32_t recent_count
     uint32_t fresh
-    uint32_t recent[16]
+    uint32_t recent[64]
     # sequence number of a FIN that came early, valid when has_fin
     bint has_fin
     uint32_t fin_seq
@@ -394,9 +397,10 @@ cdef struct tcb_t:
     uint8_t persisting
     # duplicate ACKs owed beside the first
     uint16_t dupacks_owed
-    # received twice (RFC 2883), to be reported by the next ACK; empty: nothing
-    uint32_t dsack_start
-    uint32_t dsack_end
+    # received twice (RFC 2883), to be reported by the next ACKs
+    uint8_t twice_count
+    uint32_t twice_start[3]
+    uint32_t twice_end[3]
     uint8_t quick_acks
     link_t output_link
 
