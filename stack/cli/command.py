@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from stack.cli.clean import clean
+from stack.cli.plot import plot
 from stack.cli.relay import relay
 from stack.cli.run import run
 from stack.cli.serve import serve
@@ -19,6 +20,7 @@ Examples:
   wspstack run -- curl -s http://10.77.0.2/
   wspstack serve --capture out.pcapng .   the files of this directory, and a capture
   wspstack relay --delay 10 --loss 1      two namespaces joined by a bad link
+  wspstack plot out.pcapng                a picture of its largest connection
   wspstack services --tap tap0            echo, discard and source in this namespace
   wspstack COMMAND --help                 more of them
 """
@@ -79,5 +81,5 @@ def wspstack(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for subcommand in (run, serve, services, relay, clean):
+for subcommand in (run, serve, services, relay, plot, clean):
     wspstack.add_command(subcommand)

@@ -11,7 +11,7 @@ from stack.cli.command import wspstack
 
 Invoke = Callable[..., Result]
 
-COMMANDS = ("run", "serve", "services", "relay", "clean")
+COMMANDS = ("run", "serve", "services", "relay", "plot", "clean")
 
 
 @pytest.fixture
