@@ -186,3 +186,18 @@ def test_newreno_gives_back_a_fifth_at_an_ecn_echo(congestion):
     one.cwnd = one.flight = 100 * MSS
     one.ecn()
     assert one.ssthresh == 80 * MSS
+
+
+@pytest.mark.requirement("REC-5")
+@pytest.mark.parametrize(
+    ("superframe", "limited", "flight", "used"),
+    [(65000, True, 76, 100), (65000, True, 75, 75), (65000, False, 76, 76), (10000, True, 91, 100),
+     (10000, True, 90, 90), (0, True, 99, 99), (0, True, 99.5, 100), (65000, True, 120, 100)],
+)
+def test_what_waits_to_be_worth_a_superframe_counts_as_sent(congestion, superframe, limited, flight, used):
+    """Where cwnd is the limit, up to a quarter of it or a superframe; what goes beyond cwnd does not count."""
+    for name in PARTS:
+        one = congestion.Controller(name, mss=MSS, superframe=superframe)
+        one.cwnd, one.flight, one.cwnd_limited = 100 * MSS, int(flight * MSS), limited
+        one.loss()
+        assert one.ssthresh == part(one, used)

@@ -392,6 +392,9 @@ cdef bint new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     if size == 0 and not fin:
         if available == 0 and flight == 0:
             start_persist(tcb, now)
+        elif available < tcb.eff_mss and room >= tcb.eff_mss:
+            # what Nagle holds back is too little for a segment: the program limits the rate, not the window
+            mark_app_limited(tcb)
         return False
     if is_too_early(tcb, now):
         return False

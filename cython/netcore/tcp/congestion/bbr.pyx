@@ -244,7 +244,7 @@ cdef void keep_pipe_empty(tcb_t* tcb, bbr_t* state, const ack_sample_t* sample, 
 cdef void probe_rtt(tcb_t* tcb, bbr_t* state, const ack_sample_t* sample, int64_t now) noexcept nogil:
     """4.1.2.3 and 4.3.5: the least round trip, and PROBE_RTT when it is too old."""
     cdef bint expired = now > state.least_rtt_at + LEAST_RTT_TIME
-    if sample.rtt > 0 and (expired or not state.least_rtt or sample.rtt < state.least_rtt):
+    if sample.rtt > 0 and (expired or not state.least_rtt or sample.rtt <= state.least_rtt):
         state.least_rtt = sample.rtt if sample.rtt < RTT_LIMIT else RTT_LIMIT
         state.least_rtt_at = now
     if expired and not has(state, IDLE_RESTART) and state.mode != PROBE_RTT:
@@ -267,7 +267,7 @@ cdef void measure_bandwidth(bbr_t* state, const ack_sample_t* sample) noexcept n
         put(state, CONSERVING, False)
     if sample.interval <= 0:
         return
-    # a flight is below 4 GiB, but what was delivered while it was in flight is the test's and the fuzzer's to say
+    # no flight is so large; the product shall not overflow whatever a sample says
     rate = (sample.rate_delivered if sample.rate_delivered < 1ULL << 34 else 1ULL << 34) * 1_000_000_000
     rate //= <uint64_t> sample.interval
     if rate > RATE_LIMIT:
