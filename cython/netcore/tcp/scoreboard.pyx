@@ -185,10 +185,10 @@ cdef void mark_expired(tcb_t* tcb, int64_t sent_by, bint reneged) noexcept nogil
     cdef bint first = True
     while stretch != NULL:
         if stretch.marks & SENT_SACKED and reneged:
-            # delivered counts once; only what may be in flight is set right
+            # delivered counts once; only what may be in flight is set right. Its next ACK will not tell when it arrived
             tcb.sacked -= length_of(stretch)
             tcb.sacked_segments -= stretch.segments
-            stretch.marks &= ~SENT_SACKED
+            stretch.marks = (stretch.marks & ~SENT_SACKED) | SENT_AGAIN
         if stretch.marks & SENT_LOST:
             # it takes its place in sequence order
             list_remove(&stretch.link)
@@ -267,8 +267,7 @@ cdef void join_sacked(tcb_t* tcb, sent_t* stretch) noexcept nogil:
 
 
 cdef bint may_split(const tcb_t* tcb) noexcept nogil:
-    """An honest peer's blocks begin and end where segments do; one that SACKs single bytes must not take memory (LIM-4).
-    """
+    """LIM-4: an honest peer's blocks begin and end where segments do; one that SACKs single bytes takes no memory."""
     return tcb.flight.sent.count < 2 * (flight_size(tcb) // tcb.eff_mss) + SPLITS_SPARE
 
 
