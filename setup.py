@@ -12,7 +12,6 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
-SOURCE = Path("cython")
 
 DIRECTIVES: dict[str, Any] = {
     "language_level": 3,
@@ -40,6 +39,9 @@ def switch(name: str) -> str:
     """Returns the value of an environment switch; unset, empty and ``0`` are the empty string."""
     value = os.environ.get(name, "")
     return "" if value == "0" else value
+
+
+SOURCE = Path(switch("WSPSTACK_SOURCE") or "cython")
 
 
 def module_name(path: Path) -> str:

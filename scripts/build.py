@@ -7,6 +7,7 @@ Each variant has folders of its own:
   --sanitize address    AddressSanitizer and UndefinedBehaviorSanitizer: a complete netcore in build/address
   --sanitize thread     ThreadSanitizer: a complete netcore in build/thread
   --coverage            line trace for the Cython plugin of coverage.py: a complete netcore in build/coverage
+  --faults              the faults of tests/faults behind switches: a complete netcore in build/faults
 
 A variant other than plain is used by putting its folder first on PYTHONPATH; the line to run is printed.
 --annotate only translates, and writes Cython's HTML report of Python interaction to build/annotate/.
@@ -17,6 +18,7 @@ setup.py reads these environment variables, which pip and other front ends can s
   WSPSTACK_COVERAGE=1                as --coverage
   WSPSTACK_ANNOTATE=1                as --annotate: no module is made
   WSPSTACK_WITHOUT_CORE=1            no extension modules: an editable installation whose core this program builds
+  WSPSTACK_SOURCE=FOLDER             where netcore's sources are (default: cython)
   WSPSTACK_JOBS=N                    translations and compilations at once (default: the processors)
   WSPSTACK_BUILD_DIR=PATH            where the generated C goes (default: build/cython-plain)
   CFLAGS, LDFLAGS                    added to the compiler's and the linker's arguments, such as CFLAGS=-march=native
@@ -63,18 +65,18 @@ def recipe() -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def sources_digest() -> str:
-    """Returns a digest of the names and contents of everything in the package that is not made by a build."""
+def sources_digest(sources: Path) -> str:
+    """Returns a digest of the names and contents of everything in a package that is not made by a build."""
     digest = hashlib.sha256()
-    for path in sorted({path for pattern in PYTHON_FILES for path in PACKAGE.rglob(pattern)}):
-        digest.update(f"{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes() + b"\0")
+    for path in sorted({path for pattern in PYTHON_FILES for path in sources.rglob(pattern)}):
+        digest.update(f"{path.relative_to(sources)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
-def is_complete(package: Path) -> bool:
+def is_complete(package: Path, sources: Path) -> bool:
     """Tells whether every .pyx file has its extension module for this Python, and no module is without its file."""
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
-    wanted = {path.relative_to(PACKAGE).with_suffix(suffix) for path in PACKAGE.rglob("*.pyx")}
+    wanted = {path.relative_to(sources).with_suffix(suffix) for path in sources.rglob("*.pyx")}
     return wanted == {path.relative_to(package) for path in package.rglob(f"*{suffix}")}
 
 
@@ -113,17 +115,34 @@ def remove_orphans(package: Path) -> None:
             module.unlink()
 
 
-def copy_python_files(target: Path) -> None:
+def copy_python_files(target: Path, sources: Path) -> None:
     """Copies what is no extension module into a variant's folder and removes what the source no longer has."""
-    wanted = {path.relative_to(PACKAGE) for pattern in PYTHON_FILES for path in PACKAGE.rglob(pattern)}
+    wanted = {path.relative_to(sources) for pattern in PYTHON_FILES for path in sources.rglob(pattern)}
     for relative in wanted:
         copy = target / relative
         copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(PACKAGE / relative, copy)
+        shutil.copy2(sources / relative, copy)
     for pattern in PYTHON_FILES:
         for path in target.rglob(pattern):
             if path.relative_to(target) not in wanted:
                 path.unlink()
+
+
+def plant_faults() -> Path:
+    """Writes the sources with the faults of tests/faults behind switches; returns the package's folder.
+
+    Raises:
+        SystemExit: a fault does not fit the sources any more.
+    """
+    sys.path.insert(0, str(ROOT))
+    from tests.faults.planting import OutdatedFaultError, plant_sources, read_faults
+
+    sources = BUILD / "faults-source" / "netcore"
+    try:
+        plant_sources(PACKAGE, sources, read_faults())
+    except OutdatedFaultError as error:
+        raise SystemExit(f"build: {error}") from error
+    return sources
 
 
 def run_setup(arguments: list[str], environment: dict[str, str], verbose: bool) -> int:
@@ -158,27 +177,33 @@ def sanitizer_environment(kind: str) -> str:
 
 
 def build(variant: str, *, force: bool, jobs: int, verbose: bool, announce: bool) -> int:
-    """Builds one variant (``plain``, ``address``, ``thread``, ``coverage``, ``annotate``); returns the exit status."""
+    """Builds one variant: ``plain``, ``address``, ``thread``, ``coverage``, ``faults``, ``annotate``.
+
+    Returns the exit status.
+    """
     folder = BUILD / ("annotate" if variant == "annotate" else f"cython-{variant}")
     environment = {"WSPSTACK_JOBS": str(jobs), "WSPSTACK_BUILD_DIR": folder.relative_to(ROOT).as_posix()}
     if variant in PRELOAD:
         environment["WSPSTACK_SANITIZE"] = variant
     elif variant in ("coverage", "annotate"):
         environment[f"WSPSTACK_{variant.upper()}"] = "1"
-    package = PACKAGE
+    package = sources = PACKAGE
     arguments = ["build_ext"]
     with build_lock():
+        if variant == "faults":
+            sources = plant_faults()
+            environment["WSPSTACK_SOURCE"] = sources.parent.relative_to(ROOT).as_posix()
         if variant == "plain":
             arguments += ["--inplace"]
         elif variant != "annotate":
             package = BUILD / variant / "netcore"
-            copy_python_files(package)
+            copy_python_files(package, sources)
             arguments += ["--build-lib", f"build/{variant}", "--build-temp", f"build/temp-{variant}"]
         stamp = BUILD / f".stamp-{variant}-{sys.implementation.cache_tag}"
-        rules, sources, started = recipe(), sources_digest(), time.time()
+        rules, contents, started = recipe(), sources_digest(sources), time.time()
         built_by, built_from = stamp.read_text().split() if stamp.exists() else ("", "")
-        complete = variant == "annotate" or is_complete(package)
-        if not force and complete and (built_by, built_from) == (rules, sources):
+        complete = variant == "annotate" or is_complete(package, sources)
+        if not force and complete and (built_by, built_from) == (rules, contents):
             return 0
         if announce:
             print("building the core (the first time takes a few minutes)", file=sys.stderr)
@@ -188,7 +213,7 @@ def build(variant: str, *, force: bool, jobs: int, verbose: bool, announce: bool
         remove_orphans(package)
         status = run_setup(arguments, environment, verbose)
         backdate_generated(folder, started)
-        stamp.write_text(f"{rules} {sources if status == 0 else 'failed'}")
+        stamp.write_text(f"{rules} {contents if status == 0 else 'failed'}")
     return status
 
 
@@ -198,19 +223,23 @@ def main(arguments: list[str] | None = None) -> int:
     variant = parser.add_mutually_exclusive_group()
     variant.add_argument("--sanitize", choices=sorted(PRELOAD), help="build with sanitizers into a folder of its own")
     variant.add_argument("--coverage", action="store_true", help="build with line trace into a folder of its own")
+    variant.add_argument("--faults", action="store_true", help="build with planted faults into a folder of its own")
     variant.add_argument("--annotate", action="store_true", help="write the HTML report of Python interaction")
     parser.add_argument("--force", action="store_true", help="build everything, changed or not")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="work at once (%(default)s)")
     parser.add_argument("--announce", action="store_true", help="say so when there is something to build")
     parser.add_argument("--verbose", action="store_true", help="show every command")
     options = parser.parse_args(arguments)
-    chosen = options.sanitize or ("coverage" if options.coverage else "annotate" if options.annotate else "plain")
+    switches = {"coverage": options.coverage, "faults": options.faults, "annotate": options.annotate}
+    chosen = options.sanitize or next((name for name, on in switches.items() if on), "plain")
     status = build(chosen, force=options.force, jobs=options.jobs, verbose=options.verbose, announce=options.announce)
     if status:
         print("build: failed", file=sys.stderr)
         return status
     if options.sanitize:
         print(f"{sanitizer_environment(chosen)} PYTHONPATH={BUILD / chosen} {sys.executable} -m pytest")
+    elif options.faults:
+        print(f"WSPSTACK_FAULT=1 PYTHONPATH={BUILD / chosen} {sys.executable} -m pytest")
     elif options.coverage:
         print(f"PYTHONPATH={BUILD / chosen} {sys.executable} -m pytest")
     elif options.annotate:

@@ -8,9 +8,8 @@ import sysconfig
 from pathlib import Path
 from types import ModuleType
 
+import netcore
 from netcore.engine import build_information
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def build(source: Path, folder: Path) -> Path:
@@ -18,7 +17,9 @@ def build(source: Path, folder: Path) -> Path:
     translated = folder / f"{source.stem}.c"
     module = folder / f"{source.stem}{sysconfig.get_config_var('EXT_SUFFIX')}"
     directives = ["-X", "language_level=3", "-X", "boundscheck=False", "-X", "wraparound=False", "-X", "cdivision=True"]
-    translate = ["-m", "cython", "-I", str(ROOT / "cython"), *directives, "-o", str(translated)]
+    # each build of the core has its headers beside its modules
+    headers = str(Path(netcore.__file__).resolve().parents[1])
+    translate = ["-m", "cython", "-I", headers, *directives, "-o", str(translated)]
     flags = ["-O1", "-fPIC", "-shared", "-fwrapv", "-fno-strict-aliasing", f"-I{sysconfig.get_paths()['include']}"]
     if build_information()["address_sanitizer"]:
         flags += ["-fsanitize=address,undefined", "-fno-omit-frame-pointer"]
