@@ -1,6 +1,7 @@
 """The invariants, one short function each; what each means is said beside its name in the simulator."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from netcore.bookkeeping cimport is_flight_right, is_reassembly_right
 from netcore.host cimport host_t
 from netcore.storage.deadlines cimport NEVER
 from netcore.storage.slab cimport slab_close, slab_open, slab_take
@@ -20,6 +21,9 @@ from netcore.wire.tcp cimport ACK, FIN, RST, SYN
 
 cdef extern from "<string.h>" nogil:
     int strcmp(const char* left, const char* right)
+
+cdef enum:
+    WALKED_ALWAYS = 32
 
 
 cdef bint checker_open(checker_t* checker, violation_t* violation) noexcept nogil:
@@ -154,6 +158,24 @@ cdef void check_timers(checker_t* checker, const tcb_t* tcb) noexcept nogil:
             with_value(checker.violation, "last_ack_sent", <uint32_t> (tcb.last_ack_sent - tcb.irs))
 
 
+cdef bint is_due_a_walk(checker_t* checker, const tcb_t* tcb) noexcept nogil:
+    """Everything kept is walked after each event where it is little, and after one in so many where it is much."""
+    return tcb.flight == NULL or tcb.flight.sent.count <= WALKED_ALWAYS or checker.checks % WALKED_ALWAYS == 0
+
+
+cdef void check_bookkeeping(checker_t* checker, const tcb_t* tcb) noexcept nogil:
+    """What is in flight is what was sent and neither acknowledged, SACKed nor lost (RFC 6675 4)."""
+    if not is_due_a_walk(checker, tcb):
+        return
+    if not is_flight_right(tcb) or wanted(checker, "flight_accounts"):
+        if blame(checker, tcb, "flight_accounts"):
+            with_value(checker.violation, "sacked", tcb.sacked)
+            with_value(checker.violation, "stretches", tcb.flight.sent.count if tcb.flight != NULL else 0)
+    if not is_reassembly_right(tcb) or wanted(checker, "held_ranges"):
+        if blame(checker, tcb, "held_ranges"):
+            with_value(checker.violation, "ranges", tcb.reassembly.count if tcb.reassembly != NULL else 0)
+
+
 cdef void remember(shadow_t* shadow, const tcb_t* tcb) noexcept nogil:
     cdef uint32_t edge = tcb.snd_una + tcb.snd_wnd
     if not shadow.synchronized:
@@ -180,6 +202,8 @@ cdef void check_tcb(checker_t* checker, host_t* host, const tcb_t* tcb) noexcept
         return
     check_send_order(checker, tcb, shadow)
     check_receive_order(checker, tcb, shadow)
+    if is_synchronized(tcb):
+        check_bookkeeping(checker, tcb)
     remember(shadow, tcb)
 
 

@@ -52,6 +52,8 @@ INVARIANTS = {
     "ack_armed": "an acknowledgement that is owed is sent or has its time-out (RFC 9293 3.8.6.3)",
     "text_in_window": "nothing leaves beyond the peer's right edge but a probe of one octet (RFC 9293 3.8.6)",
     "flight_in_cwnd": "new text leaves only as far as cwnd lets it (RFC 5681 3.1, with RFC 3042)",
+    "flight_accounts": "what was sent and is outstanding adds up: in flight, SACKed, lost (RFC 6675 4)",
+    "held_ranges": "what is held beyond a hole is in order, apart and within the window (RFC 9293 3.10.7.4)",
     "ack_forward": "every segment acknowledges RCV.NXT, and what was acknowledged stays so",
     "window_not_taken_back": "no segment takes back what another announced, beyond rounding (RFC 7323 2.4)",
     "legal_transitions": "states change only as RFC 9293 3.3.2 lets them",

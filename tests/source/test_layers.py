@@ -42,7 +42,7 @@ CORE_LEVELS: list[str] = [
     "waiter",
     "engine",  # hands out endpoints and listeners, which need of it only the host it owns (drive.HostHandle)
     "loop",
-    "violation",
+    "violation bookkeeping",
     "application invariants sampling trace",
     "network",  # nodes and ways, and the loop of the simulator
     "liveness",
