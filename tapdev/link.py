@@ -20,6 +20,7 @@ Network = IPv4Network | IPv6Network
 
 _FAMILY = {4: 2, 6: 10}  # AF_INET, AF_INET6
 _MAIN_TABLE = 254
+_NUD_PERMANENT = 0x80  # linux/neighbour.h
 
 
 @contextlib.contextmanager
@@ -82,6 +83,20 @@ def mtu_of(route: IPRoute, name: str) -> int:
         for message in route.get_links(index_of(route, name)):
             return int(message.get("mtu"))
     raise LinkError(f"there is no interface {name!r}")
+
+
+def mac_of(route: IPRoute, name: str) -> str:
+    """Return the Ethernet address of interface `name`, in hexadecimal with colons."""
+    with _refusals_of(f"reading interface {name!r}"):
+        for message in route.get_links(index_of(route, name)):
+            return str(message.get("address"))
+    raise LinkError(f"there is no interface {name!r}")
+
+
+def add_neighbor(route: IPRoute, name: str, address: Address, mac: str) -> None:
+    """Say for good which Ethernet address a neighbour at interface `name` has."""
+    with _refusals_of(f"adding neighbour {address} to {name!r}"):
+        route.neigh("replace", ifindex=index_of(route, name), dst=str(address), lladdr=mac, state=_NUD_PERMANENT)
 
 
 def add_address(route: IPRoute, name: str, address: Interface) -> None:

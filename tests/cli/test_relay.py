@@ -90,10 +90,10 @@ def test_programs_in_both_namespaces_reach_each_other_until_a_signal() -> None:
 
 
 def test_stream_over_a_bad_link_arrives_and_the_counters_say_what_happened(tmp_path: Path) -> None:
-    faults = ["--loss", "1/0", "--duplicate", "1", "--reorder", "1", "--corrupt", "0.5/0", "--delay", "1"]
-    _, counters = transfer(tmp_path, *faults)
+    faults = ["--loss", "1/0", "--duplicate", "1", "--reorder", "1", "--reorder-frames", "3", "--corrupt", "0.5/0"]
+    _, counters = transfer(tmp_path, *faults, "--burst", "0.5/0", "--burst-length", "3", "--delay", "1")
     forward, backward = counters["forward"], counters["backward"]
-    assert all(forward[fate] for fate in ("lost", "duplicated", "reordered", "corrupted"))
+    assert all(forward[fate] for fate in ("lost", "burst_lost", "duplicated", "reordered", "corrupted"))
     assert backward["lost"] == backward["corrupted"] == 0
     assert forward["bytes"] > SIZE
     for way in (forward, backward):
@@ -106,6 +106,16 @@ def test_rate_is_kept_by_the_bytes_that_pass(tmp_path: Path) -> None:
     # What is delivered has been serialized; the handshake and the last frames are outside what the client timed.
     assert counters["forward"]["delivered_bytes"] * 8 <= 20e6 * seconds + 8 * 3 * 1514
     assert counters["forward"]["passed"] > SIZE // 1500
+
+
+def test_nothing_gets_through_a_blackout(tmp_path: Path) -> None:
+    file = tmp_path / "counters.json"
+    options = ["--blackout", "0+1000", "--json", str(file)]
+    told = wspstack("relay", *options, "--", "sh", "-c", " ".join([*ping("$WSPSTACK_RIGHT", "-c", "1")]))
+    assert told.returncode == 1, told.stderr
+    counters = json.loads(file.read_text())["forward"]
+    assert counters["delivered"] == 0
+    assert counters["blacked_out"] == counters["seen"] > 0
 
 
 def test_stream_without_faults_passes_as_superframes(tmp_path: Path) -> None:
