@@ -117,7 +117,7 @@ cdef uint32_t build_packet(host_t* host, outgoing_t* out, segment_out_t* segment
     cdef uint32_t header_length = TCP_HEADER_LENGTH + segment.options_length
     cdef uint32_t tcp_length = header_length + segment.text_length
     cdef ipv4_t header
-    header.tos = 0
+    header.tos = segment.ecn
     header.total_length = <uint16_t> (IPV4_HEADER_LENGTH + tcp_length)
     # RFC 6864 4.1: with DF set the identification means nothing
     header.identification = 0

@@ -62,6 +62,15 @@ def build_information() -> dict[str, object]:
     }
 
 
+# what the core can work with; where a tunable does not stand here, any number will do
+cdef dict BOUNDS = {
+    "rto_minimum": (1_000_000, 3_600_000_000_000), "rto_maximum": (1_000_000, 3_600_000_000_000),
+    "syn_retries": (0, 255), "quick_acks": (0, 255), "maximum_holes": (1, 256), "initial_window": (1, 1 << 16),
+    "send_buffer": (0, 0x3fffffff), "receive_buffer": (1, 0x3fffffff), "maximum_superframe": (536, 65483),
+    "ecn": (0, 2), "ttl": (0, 255), "neighbor_limit": (1, 1 << 31),
+}
+
+
 cdef tunables_t merge_tunables(dict given) except *:
     cdef tunables_t tunables
     cdef dict merged
@@ -73,16 +82,11 @@ cdef tunables_t merge_tunables(dict given) except *:
         if not isinstance(value, int) or not 0 <= value < 1 << 62:
             raise ValueError(f"{name} is {value!r}, but must be a whole number from 0 to {(1 << 62) - 1}")
         merged[name] = int(value)
-    if merged["initial_window"] < 1 or merged["send_buffer"] > 0x3fffffff or merged["receive_buffer"] > 0x3fffffff:
-        raise ValueError("initial_window must be at least 1, send_buffer and receive_buffer at most 1073741823 bytes")
-    if merged["receive_buffer"] < 1 or not 1 <= merged["maximum_holes"] <= 256 or merged["ttl"] > 255:
-        raise ValueError("receive_buffer must be at least 1 byte, maximum_holes 1 to 256, ttl at most 255")
-    if not 536 <= merged["maximum_superframe"] <= 65483 or merged["quick_acks"] > 255 or merged["syn_retries"] > 255:
-        raise ValueError("maximum_superframe must be 536 to 65483 bytes, quick_acks and syn_retries at most 255")
-    if not 1_000_000 <= merged["rto_minimum"] <= merged["rto_maximum"] <= 3_600_000_000_000:
-        raise ValueError("rto_minimum must be at least 1000000 ns, rto_maximum not below it and at most an hour")
-    if merged["neighbor_limit"] < 1:
-        raise ValueError("neighbor_limit must be at least 1")
+    for name, (least, most) in BOUNDS.items():
+        if not least <= merged[name] <= most:
+            raise ValueError(f"{name} is {merged[name]}, but must be between {least} and {most}")
+    if merged["rto_minimum"] > merged["rto_maximum"]:
+        raise ValueError(f"rto_minimum is {merged['rto_minimum']} ns, but rto_maximum is {merged['rto_maximum']} ns")
     tunables = merged
     return tunables
 

@@ -14,7 +14,7 @@ from netcore.wire.checksum cimport finish, sum_octets, sum_pseudo_header4
 from netcore.wire.ethernet cimport ETHERNET_HEADER_LENGTH, ETHERTYPE_IPV4
 from netcore.wire.ipv4 cimport IPV4_HEADER_LENGTH, PROTOCOL_TCP, build_ipv4, ipv4_t, mark_congestion, parse_ipv4
 from netcore.wire.octets cimport load16, load32, store16, store32
-from netcore.wire.tcp cimport FIN, PSH, TCP_HEADER_LENGTH
+from netcore.wire.tcp cimport CWR, FIN, PSH, TCP_HEADER_LENGTH
 from netcore.wire.vnet cimport GSO_NONE, NEEDS_CSUM, vnet_header_t
 
 cdef enum:
@@ -102,6 +102,9 @@ cdef void finish_part(uint8_t* packet, ipv4_t* header, uint32_t length, uint32_t
     store32(transport + 4, load32(transport + 4) + at)
     if not last:
         transport[13] &= ~(FIN | PSH) & 0xff
+    if at:
+        # RFC 3168 6.1.2: CWR is said once
+        transport[13] &= ~CWR & 0xff
     store16(transport + 16, 0)
     store16(transport + 16, finish(sum_octets(transport, length - IPV4_HEADER_LENGTH, sum_pseudo_header4(
         packet + 12, packet + 16, PROTOCOL_TCP, length - IPV4_HEADER_LENGTH))))

@@ -13,7 +13,9 @@ from netcore.wire.ethernet cimport (
     ETHERNET_HEADER_LENGTH, ETHERTYPE_ARP, ETHERTYPE_IPV4, is_group_mac, load_mac,
 )
 from netcore.wire.icmp cimport CODE_PORT_UNREACHABLE, CODE_PROTOCOL_UNREACHABLE
-from netcore.wire.ipv4 cimport PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, ipv4_t, is_fragment, parse_ipv4
+from netcore.wire.ipv4 cimport (
+    ECN_FIELD, ECT_0, ECT_1, NOT_ECT, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, ipv4_t, is_fragment, parse_ipv4,
+)
 from netcore.wire.octets cimport load16
 from netcore.wire.tcp cimport parse_tcp, segment_t
 from netcore.wire.vnet cimport DATA_VALID, GSO_NONE, NEEDS_CSUM, vnet_header_t
@@ -47,6 +49,18 @@ cdef void ethernet_enters(host_t* host, frame_t* frame, const vnet_header_t* vne
         arp_arrives(&host.neighbors, frame.octets + ETHERNET_HEADER_LENGTH, frame.length - ETHERNET_HEADER_LENGTH, now)
 
 
+cdef void count_ecn(host_t* host, const ipv4_t* header, uint32_t packets) noexcept nogil:
+    cdef uint8_t codepoint = header.tos & ECN_FIELD
+    if codepoint == NOT_ECT:
+        host.transport.counters.InNoECTPkts += packets
+    elif codepoint == ECT_0:
+        host.transport.counters.InECT0Pkts += packets
+    elif codepoint == ECT_1:
+        host.transport.counters.InECT1Pkts += packets
+    else:
+        host.transport.counters.InCEPkts += packets
+
+
 cdef void ipv4_enters(host_t* host, frame_t* frame, const vnet_header_t* vnet, const uint8_t* packet, uint32_t length,
                       bint group, int64_t now) noexcept nogil:
     cdef ipv4_t header
@@ -57,6 +71,7 @@ cdef void ipv4_enters(host_t* host, frame_t* frame, const vnet_header_t* vnet, c
     if not parse_ipv4(packet, length, &header):
         host.transport.counters.InHdrErrors += 1
         return
+    count_ecn(host, &header, 1)
     source = address_of_ipv4(header.source)
     # RFC 1122 3.2.1.3: for us, from a unicast address, and not a unicast packet in a group frame (3.3.6)
     if (header.destination != ipv4_of_address(&host.interface.address) or group
@@ -99,7 +114,9 @@ cdef void tcp_enters(host_t* host, frame_t* frame, const vnet_header_t* vnet, co
         return
     seg.source = address_of_ipv4(header.source)
     seg.destination = address_of_ipv4(header.destination)
+    seg.ecn = header.tos & ECN_FIELD
     if vnet.gso_type != GSO_NONE and vnet.gso_size and seg.text_length > vnet.gso_size:
         seg.wire_segments = (seg.text_length + vnet.gso_size - 1) // vnet.gso_size
         host.transport.counters.InSegs += seg.wire_segments - 1
+        count_ecn(host, header, seg.wire_segments - 1)
     segment_arrives(&host.transport, &seg, frame, now)

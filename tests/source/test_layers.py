@@ -53,7 +53,7 @@ INNER_LEVELS: dict[str, list[str]] = {
     "tcp": [
         "seqnum isn rtt tunables counters flight",
         "tcb",
-        "delivery",
+        "delivery ecn",
         "options window half_open table reassembly scoreboard congestion pacing",
         "lifecycle rack undo",
         "recovery cookies fastopen signature",

@@ -8,7 +8,7 @@ from netcore.posix cimport calloc, free, memset
 from netcore.tcp.congestion.algorithms cimport algorithm_at, algorithm_count, algorithm_named, use_algorithm
 from netcore.tcp.congestion.curve cimport cube_root, curve_at, curve_inflection
 from netcore.tcp.flight cimport ack_sample_t
-from netcore.tcp.tcb cimport ESTABLISHED, tcb_t, transport_t
+from netcore.tcp.tcb cimport ESTABLISHED, flight_size, tcb_t, transport_t
 from netcore.tcp.tunables cimport set_default_tunables
 
 OPEN, REDUCING, RECOVERY, LOSS = range(4)
@@ -99,6 +99,7 @@ cdef class Controller:
         self.tcb.congestion.on_loss(self.tcb, self.now)
 
     def ecn(self):
+        self.tcb.prr_flight = flight_size(self.tcb)
         self.tcb.congestion.on_ecn(self.tcb, self.now)
 
     def timeout(self):

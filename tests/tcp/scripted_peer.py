@@ -208,11 +208,14 @@ class Peer:
         window: int | None = None,
         options: list[Any] | None = None,
         blocks: Sequence[tuple[int, int]] = (),
+        *,
+        tos: int = 0,
         **fields: Any,
     ) -> IP:
         """An IP packet as scapy has it; further fields are those of scapy's TCP. `window` is the field on the wire.
 
         blocks: start and end of each SACK block (RFC 2018), in our numbers.
+        tos: the octet of the IP header whose low two bits are the ECN field.
         """
         if options is None:
             if "S" in flags:
@@ -227,7 +230,7 @@ class Peer:
         seq = self.seq if seq is None else seq
         ack = self.ack if ack is None else ack
         return (
-            IP(src=self.address, dst=OUR_ADDRESS)
+            IP(src=self.address, dst=OUR_ADDRESS, tos=tos)
             / TCP(
                 sport=self.port,
                 dport=self.our_port,

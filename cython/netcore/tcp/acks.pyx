@@ -5,6 +5,7 @@ from netcore.posix cimport memset
 from netcore.storage.byte_queue cimport queue_drop
 from netcore.storage.deadlines cimport NEVER
 from netcore.tcp.delivery cimport note_min_rtt
+from netcore.tcp.ecn cimport is_echo_obeyed
 from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.pacing cimport set_pace
 from netcore.tcp.rack cimport schedule_probe
@@ -16,7 +17,7 @@ from netcore.tcp.tcb cimport (
     FIN_WAIT_2, READY_SENT, READY_WRITABLE, TIMER_ORPHAN, TIMER_RETRANSMIT, backed_off_rto, cancel, flight_size, notify,
     queue_seq, schedule, tcb_t, timestamp_now, want_ack, want_output,
 )
-from netcore.wire.tcp cimport ECE, FIN, SYN, segment_t
+from netcore.wire.tcp cimport FIN, SYN, segment_t
 
 cdef enum:
     # RFC 7323 5.4
@@ -177,7 +178,7 @@ cdef void take_ack(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil
     sample.prior_una = tcb.snd_una
     sample.prior_in_flight = tcb.in_flight
     sample.prior_fack = tcb.rack_fack
-    sample.congestion_echo = tcb.ecn and seg.flags & ECE
+    sample.congestion_echo = is_echo_obeyed(tcb, seg)
     sample.duplicate = is_duplicate(tcb, seg)
     if tcb.sack and seg.sack_count:
         # an old ACK too may bring blocks that are news

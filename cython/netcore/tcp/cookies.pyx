@@ -1,28 +1,32 @@
 """Cookie layout: 5 bits of a 64 s clock, 3 bits of an MSS table, 24 bits of a keyed hash of everything else.
 
-Window scale and SACK-permitted ride in the low bits of our timestamp, which the peer echoes (TCPX-3); a peer without
-timestamps goes without them.
+Window scale, SACK-permitted and ECN ride in the low bits of our timestamp, which the peer echoes (TCPX-3); a peer
+without timestamps goes without them.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.posix cimport memset
 from netcore.storage.siphash cimport siphash
+from netcore.tcp.ecn cimport is_ecn_setup
 from netcore.tcp.isn cimport timestamp_offset
 from netcore.tcp.lifecycle cimport give_birth, new_control
 from netcore.tcp.options cimport take_syn_options, window_shift_for
 from netcore.tcp.tcb cimport (
     FLOOD_PARTS, LISTEN, SYN_RECEIVED, change_state, listener_t, segment_out_t, tcb_t, transport_t,
 )
-from netcore.wire.tcp cimport ACK, SYN, put_mss, put_sack_permitted, put_timestamps, put_window_scale, segment_t
+from netcore.wire.tcp cimport (
+    ACK, CWR, ECE, SYN, put_mss, put_sack_permitted, put_timestamps, put_window_scale, segment_t,
+)
 
 cdef enum:
     PERIOD = 64000000000LL
     PERIODS_VALID = 3
     MSS_COUNT = 8
-    # low bits of the timestamp: 4 of window scale (15: none), one of SACK-permitted, one free
+    # low bits of the timestamp: 4 of window scale (15: none), one of SACK-permitted, one of ECN
     TIMESTAMP_BITS = 63
     NO_SCALE = 15
     SACK_BIT = 16
+    ECN_BIT = 32
 
 cdef uint16_t[8] MSS_TABLE = [64, 536, 1220, 1360, 1400, 1440, 1460, 8960]
 
@@ -87,6 +91,7 @@ cdef void send_cookie(listener_t* listener, const segment_t* seg, int64_t now) n
     cdef bint timestamps = seg.has_timestamps and transport.tunables.timestamps != 0
     cdef bint sack = timestamps and seg.sack_permitted and transport.tunables.sack != 0
     cdef bint scale = timestamps and seg.has_window_scale and transport.tunables.window_scaling != 0
+    cdef bint ecn = timestamps and is_ecn_setup(seg) and transport.tunables.ecn != 0
     if out == NULL:
         return
     while index + 1 < MSS_COUNT and MSS_TABLE[index + 1] <= mss:
@@ -97,7 +102,7 @@ cdef void send_cookie(listener_t* listener, const segment_t* seg, int64_t now) n
     out.remote_port = seg.source_port
     out.seq = make_cookie(transport, seg, seg.seq, now // PERIOD, index)
     out.ack = seg.seq + 1
-    out.flags = SYN | ACK
+    out.flags = SYN | ACK | (ECE if ecn else 0)
     out.wnd = <uint16_t> (window if window < 65535 else 65535)
     out.options_length = put_mss(out.options, transport.local_mss)
     if scale:
@@ -110,6 +115,8 @@ cdef void send_cookie(listener_t* listener, const segment_t* seg, int64_t now) n
         stamp = (clock & ~<uint32_t> TIMESTAMP_BITS) | (seg.window_scale if scale else NO_SCALE)
         if sack:
             stamp |= SACK_BIT
+        if ecn:
+            stamp |= ECN_BIT
         if <int32_t> (stamp - clock) > 0:
             # the connection's own timestamps must not run behind this one
             stamp -= TIMESTAMP_BITS + 1
@@ -163,6 +170,7 @@ cdef tcb_t* take_cookie(listener_t* listener, const segment_t* seg, int64_t now)
     syn.window_scale = <uint8_t> (seg.tsecr & 15)
     syn.has_window_scale = seg.has_timestamps and syn.window_scale != NO_SCALE
     syn.sack_permitted = seg.has_timestamps and seg.tsecr & SACK_BIT != 0
+    syn.flags = SYN | ECE | CWR if seg.has_timestamps and seg.tsecr & ECN_BIT else SYN
     change_state(tcb, LISTEN)
     change_state(tcb, SYN_RECEIVED)
     tcb.passive = True

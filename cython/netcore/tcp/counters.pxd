@@ -13,6 +13,11 @@ cdef struct counters_t:
     uint64_t OutDiscards
     uint64_t OutNoRoutes
     uint64_t ReasmFails
+    # IpExt: packets in by their ECN field
+    uint64_t InNoECTPkts
+    uint64_t InECT1Pkts
+    uint64_t InECT0Pkts
+    uint64_t InCEPkts
     # Icmp
     uint64_t IcmpInMsgs
     uint64_t IcmpInErrors
@@ -70,6 +75,9 @@ cdef struct counters_t:
     uint64_t TCPChallengeACK
     uint64_t TCPACKSkippedChallenge
     uint64_t PAWSEstab
+    # SYNs that asked for ECN and were sent again without; segments that said CWR
+    uint64_t TCPECNFallbacks
+    uint64_t TCPCWRSent
     uint64_t TCPTSMissing
     uint64_t TCPAbortOnData
     uint64_t TCPAbortOnClose

@@ -10,6 +10,7 @@ from netcore.storage.deadlines cimport NEVER, arm
 from netcore.storage.frames cimport frame_t
 from netcore.tcp.acks cimport challenge, is_ack_acceptable, is_fin_acked, take_ack, take_ack_of_syn
 from netcore.tcp.backlog cimport handshake_done, listen_arrives, request_arrives
+from netcore.tcp.ecn cimport take_congestion_mark, take_setup_again
 from netcore.tcp.lifecycle cimport (
     abort_connection, answer_for_time_wait, end_time_wait, enter_time_wait, finish, reset_stray,
 )
@@ -218,12 +219,14 @@ cdef bint check_sequence(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil
     cdef bint acceptable
     if tcb.state == SYN_RECEIVED and seg.flags & SYN and not seg.flags & (ACK | RST) and seg.seq == tcb.irs:
         # SEG-5: the SYN,ACK was lost
+        take_setup_again(tcb, seg)
         tcb.syn_wanted = True
         want_output(tcb)
         return False
     if (tcb.state == SYN_RECEIVED and not tcb.passive and seg.flags & (SYN | ACK | RST) == (SYN | ACK)
             and seg.seq == tcb.irs):
         # simultaneous open: the SYN is known already, its ACK is what ends the handshake (RFC 9293 figure 8)
+        take_setup_again(tcb, seg)
         return True
     if seg.flags & SYN and tcb.state >= ESTABLISHED and not seg.flags & RST:
         # SEG-5, RFC 5961 4: whatever its sequence number
@@ -385,7 +388,7 @@ cdef bint take_in_order(tcb_t* tcb, segment_t* seg, frame_t* frame, bint* filled
     return whole
 
 
-cdef void acknowledge_text(tcb_t* tcb, segment_t* seg, bint filled, int64_t now) noexcept nogil:
+cdef void acknowledge_text(tcb_t* tcb, segment_t* seg, bint at_once, int64_t now) noexcept nogil:
     """SND-4"""
     cdef uint32_t wire_mss = (seg.text_length + seg.wire_segments - 1) // seg.wire_segments
     # no peer may send more than was announced: a device that merged frames unasked must not slow the ACKs down
@@ -396,7 +399,7 @@ cdef void acknowledge_text(tcb_t* tcb, segment_t* seg, bint filled, int64_t now)
     if tcb.quick_acks:
         tcb.quick_acks -= <uint8_t> (seg.wire_segments if seg.wire_segments < tcb.quick_acks else tcb.quick_acks)
         want_ack(tcb)
-    elif filled or tcb.reassembly != NULL or tcb.rcv_nxt - tcb.last_ack_sent >= 2 * <uint32_t> tcb.rcv_mss:
+    elif at_once or tcb.reassembly != NULL or tcb.rcv_nxt - tcb.last_ack_sent >= 2 * <uint32_t> tcb.rcv_mss:
         want_ack(tcb)
     elif not tcb.ack_wanted and tcb.due[<int> TIMER_DELAYED_ACK] == NEVER:
         schedule(tcb, TIMER_DELAYED_ACK, now + tcb.transport.tunables.delayed_ack)
@@ -405,6 +408,7 @@ cdef void acknowledge_text(tcb_t* tcb, segment_t* seg, bint filled, int64_t now)
 cdef bint take_text(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noexcept nogil:
     """Seventh step. False when the connection has ended over it."""
     cdef bint filled = False
+    cdef bint marked
     if seg.text_length == 0:
         return True
     if tcb.state != ESTABLISHED and tcb.state != FIN_WAIT_1 and tcb.state != FIN_WAIT_2:
@@ -413,6 +417,7 @@ cdef bint take_text(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noe
     if not trim_to_window(tcb, seg):
         want_ack(tcb)
         return True
+    marked = take_congestion_mark(tcb, seg)
     if tcb.orphan or tcb.receive_shut:
         # GEN-15, SHUT-4: nobody will ever read this
         tcb.transport.counters.TCPAbortOnData += 1
@@ -433,7 +438,7 @@ cdef bint take_text(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noe
         return True
     # duplicates owed for the hole would now repeat the new ACK and look like a loss
     tcb.dupacks_owed = 0
-    acknowledge_text(tcb, seg, filled, now)
+    acknowledge_text(tcb, seg, filled or marked, now)
     notify(tcb.transport, &tcb.endpoint, READY_READABLE)
     return True
 

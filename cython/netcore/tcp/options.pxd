@@ -1,6 +1,7 @@
 """What a SYN's options settle for a connection (RFC 9293 3.7.1, RFC 7323 1.3 and 2, RFC 2018 2); what ours offers."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from netcore.tcp.ecn cimport take_ecn_setup
 from netcore.tcp.tcb cimport tcb_t
 from netcore.wire.tcp cimport MINIMUM_MSS, put_mss, put_sack_permitted, put_timestamps, put_window_scale, segment_t
 
@@ -34,6 +35,7 @@ cdef inline void take_syn_options(tcb_t* tcb, const segment_t* seg, int64_t now)
         tcb.snd_wind_shift = tcb.rcv_wind_shift = 0
     tcb.timestamps = seg.has_timestamps and tcb.transport.tunables.timestamps != 0
     tcb.sack = seg.sack_permitted and tcb.transport.tunables.sack != 0
+    take_ecn_setup(tcb, seg)
     if tcb.timestamps:
         tcb.ts_recent = seg.tsval
         tcb.ts_recent_time = now

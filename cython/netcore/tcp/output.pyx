@@ -7,6 +7,7 @@ after a time-out, new text and FIN, a pure ACK.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from netcore.storage.deadlines cimport NEVER
 from netcore.tcp.delivery cimport mark_app_limited
+from netcore.tcp.ecn cimport codepoint_of_new_text, flags_of_syn, flags_of_syn_ack
 from netcore.tcp.flight cimport SENT_LOST, SENT_SACKED, sent_t
 from netcore.tcp.options cimport put_syn_options, window_shift_for
 from netcore.tcp.pacing cimport is_too_early, move_pace, pacing_quantum
@@ -24,8 +25,9 @@ from netcore.tcp.tcb cimport (
 )
 from netcore.tcp.undo cimport note_retransmission
 from netcore.tcp.window cimport furthest_right_edge, next_right_edge
+from netcore.wire.ipv4 cimport NOT_ECT
 from netcore.wire.octets cimport store32
-from netcore.wire.tcp cimport ACK, FIN, PSH, SYN, put_sack, put_timestamps
+from netcore.wire.tcp cimport ACK, CWR, ECE, FIN, PSH, SYN, put_sack, put_timestamps
 
 cdef enum:
     # where memory is missing
@@ -61,6 +63,7 @@ cdef void address_segment(tcb_t* tcb, segment_out_t* out, uint32_t seq) noexcept
     out.offset = 0
     out.text_length = 0
     out.mss = tcb.eff_mss
+    out.ecn = NOT_ECT
 
 
 cdef bint report_received(tcb_t* tcb, segment_out_t* out) noexcept nogil:
@@ -109,6 +112,8 @@ cdef void acknowledge(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogi
     """Every segment of a synchronized connection carries the newest ACK, so none other is due."""
     out.ack = tcb.rcv_nxt
     out.flags |= ACK
+    if tcb.ecn_echo:
+        out.flags |= ECE
     announce_window(tcb, out)
     if tcb.timestamps:
         out.options_length = put_timestamps(out.options, timestamp_now(tcb, now), tcb.ts_recent)
@@ -131,10 +136,9 @@ cdef bint handshake_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcep
         return False
     tcb.syn_wanted = False
     address_segment(tcb, out, tcb.iss)
-    out.flags = SYN
     out.wnd = <unsigned short> window
     if tcb.state == SYN_RECEIVED:
-        out.flags = SYN | ACK
+        out.flags = SYN | ACK | flags_of_syn_ack(tcb)
         out.ack = tcb.rcv_nxt
         tcb.rcv_adv = tcb.rcv_nxt + window
         tcb.last_ack_sent = tcb.rcv_nxt
@@ -144,6 +148,7 @@ cdef bint handshake_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcep
         timestamps = tcb.timestamps
         shift = tcb.rcv_wind_shift
     else:
+        out.flags = SYN | flags_of_syn(tcb)
         scale = tcb.transport.tunables.window_scaling != 0
         sack = tcb.transport.tunables.sack != 0
         timestamps = tcb.transport.tunables.timestamps != 0
@@ -322,11 +327,25 @@ cdef void start_persist(tcb_t* tcb, int64_t now) noexcept nogil:
         schedule(tcb, TIMER_ORPHAN, now + tcb.transport.tunables.user_timeout)
 
 
+cdef void mark_new_text(tcb_t* tcb, segment_out_t* out) noexcept nogil:
+    """RFC 3168 6.1.2: what is sent for the first time is ECN-capable, and tells that cwnd came down.
+
+    What is sent again, pure ACKs and window probes are not (6.1.4 to 6.1.6): nobody would react to a mark on them, or
+    somebody else could have sent them.
+    """
+    out.ecn = codepoint_of_new_text(tcb)
+    if tcb.cwr_wanted:
+        tcb.cwr_wanted = False
+        out.flags |= CWR
+        tcb.transport.counters.TCPCWRSent += 1
+
+
 cdef void send_new(tcb_t* tcb, segment_out_t* out, uint32_t size, bint fin, int64_t now) noexcept nogil:
     """`size` bytes of new text, and FIN, go; a place to record them is sure."""
     address_segment(tcb, out, tcb.snd_nxt)
     if size:
         put_text(tcb, out, tcb.snd_nxt, size)
+        mark_new_text(tcb, out)
     if fin:
         out.flags |= FIN
         tcb.fin_sent = True
@@ -364,7 +383,8 @@ cdef bint new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     allowed = allowed_flight(tcb)
     room = allowed - tcb.in_flight if allowed > tcb.in_flight else 0
     tcb.cwnd_limited = room < available and room <= <uint32_t> window
-    most = pacing_quantum(tcb, largest_text(tcb))
+    # a device that cuts a superframe repeats its flags, and CWR is to be said once
+    most = pacing_quantum(tcb, largest_text(tcb)) if not tcb.cwr_wanted else tcb.eff_mss
     size = available if available < most else most
     worthwhile = size
     if size > <uint32_t> window:

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from netcore.posix cimport memset
 from netcore.tcp.delivery cimport finish_rate, note_min_rtt
+from netcore.tcp.ecn cimport want_cwr
 from netcore.tcp.flight cimport SENT_LOST, SENT_SACKED, ack_sample_t, sent_t
 from netcore.tcp.rack cimport detect_losses, is_repaired_by_probe, recovery_ended, take_delivered
 from netcore.tcp.scoreboard cimport first_sent, mark_expired, mark_lost, split
@@ -53,6 +54,7 @@ cdef void enter_recovery(tcb_t* tcb, const ack_sample_t* sample, int64_t now) no
     if tcb.phase == PHASE_OPEN:
         begin_undo(tcb)
     tcb.congestion.on_loss(tcb, now)
+    want_cwr(tcb)
     tcb.phase = PHASE_RECOVERY
     start_reduction(tcb, sample)
     tcb.resend_now = True
@@ -157,11 +159,11 @@ cdef void take_news(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, int6
         enter_recovery(tcb, sample, now)
     if sample.congestion_echo and tcb.phase == PHASE_OPEN and seq_gt(tcb.snd_una, tcb.recover):
         # RFC 3168 6.1.2: once in a round trip
+        start_reduction(tcb, sample)
         tcb.congestion.on_ecn(tcb, now)
         tcb.phase = PHASE_REDUCING
         tcb.undo = UNDO_NEVER
-        start_reduction(tcb, sample)
-        tcb.cwr_wanted = True
+        want_cwr(tcb)
     if tcb.congestion.owns_window:
         if sample.delivered or sample.lost:
             tcb.congestion.on_ack(tcb, sample, now)
@@ -197,6 +199,7 @@ cdef void retransmission_timeout(tcb_t* tcb, int64_t now) noexcept nogil:
     if tcb.phase == PHASE_OPEN or tcb.phase == PHASE_REDUCING:
         begin_undo(tcb)
     tcb.congestion.on_timeout(tcb, now)
+    want_cwr(tcb)
     if tcb.sack and not reneged:
         # RFC 8985 6.3: what went so recently that its ACK may well be on the way stays in flight
         sent_by = now - tcb.rack_rtt - tcb.reordering_steps * (tcb.min_rtt // 4)

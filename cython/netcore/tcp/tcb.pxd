@@ -190,7 +190,7 @@ cdef struct congestion_t:
     void (*on_ack)(tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept nogil
     # loss was found, recovery begins: set ssthresh
     void (*on_loss)(tcb_t* tcb, int64_t now) noexcept nogil
-    # ECN-Echo, the window is to come down: set ssthresh (RFC 8511)
+    # ECN-Echo, the window is to come down: set ssthresh (RFC 8511); prr_flight is what was in flight before this ACK
     void (*on_ecn)(tcb_t* tcb, int64_t now) noexcept nogil
     # retransmission time-out (tcb.retries: how many went before for the same data): set ssthresh and cwnd
     void (*on_timeout)(tcb_t* tcb, int64_t now) noexcept nogil
@@ -380,7 +380,8 @@ cdef struct tcb_t:
     uint64_t pacing_rate
     int64_t pace_at
 
-    # ECN (RFC 3168): negotiated; CE has come and is echoed until CWR comes; CWR goes with the next new text
+    # ECN (RFC 3168): what was negotiated (ecn.EcnMark); CE has come and is echoed until CWR comes; CWR goes with the
+    # next new text
     uint8_t ecn
     uint8_t ecn_echo
     uint8_t cwr_wanted
@@ -438,6 +439,8 @@ cdef struct segment_out_t:
     uint8_t flags
     uint8_t options_length
     uint16_t wnd
+    # the ECN field of its packet (RFC 3168 5)
+    uint8_t ecn
     # text[offset:offset+length] of the queue; a frame with more than `mss` bytes is a superframe
     byte_queue_t* queue
     uint64_t offset

@@ -39,6 +39,8 @@ cdef struct tunables_t:
     int64_t sack
     # RFC 5682, 0 or 1
     int64_t frto
+    # RFC 3168: 0 never, 1 asked for and accepted, 2 accepted only
+    int64_t ecn
     # algorithms that do not pace themselves are paced at a little more than a window each round trip, 0 or 1 (REC-6)
     int64_t pacing
     # largest text of one frame where the device cuts superframes
@@ -85,6 +87,7 @@ cdef inline void set_default_tunables(tunables_t* t) noexcept nogil:
     t.window_scaling = 1
     t.sack = 1
     t.frto = 1
+    t.ecn = 2
     t.pacing = 0
     t.maximum_superframe = 65160
     t.syn_protection = 1

@@ -11,6 +11,12 @@ cdef enum:
     PROTOCOL_UDP = 17
     IPV4_DONT_FRAGMENT = 0x4000
     IPV4_MORE_FRAGMENTS = 0x2000
+    # the ECN field, the low two bits of tos (RFC 3168 5)
+    ECN_FIELD = 3
+    NOT_ECT = 0
+    ECT_1 = 1
+    ECT_0 = 2
+    PACKET_CE = 3
 
 cdef struct ipv4_t:
     uint8_t header_length

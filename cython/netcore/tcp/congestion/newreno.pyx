@@ -5,7 +5,7 @@ from netcore.tcp.congestion.validation cimport (
     validation_ack, validation_begin, validation_idle, validation_loss, validation_recovered, validation_t,
 )
 from netcore.tcp.congestion.windows cimport (
-    WINDOW_LIMIT, fraction_of, grow_slowly, slow_start_growth, start_window, window_filled,
+    WINDOW_LIMIT, fraction_of, grow_slowly, slow_start_growth, start_window, window_filled, window_marked,
 )
 from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.tcb cimport congestion_t, tcb_t
@@ -50,14 +50,14 @@ cdef void on_ack(tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept n
 
 
 cdef void on_loss(tcb_t* tcb, int64_t now) noexcept nogil:
-    tcb.ssthresh = fraction_of(validation_loss(&state_of(tcb).validation, tcb), LOSS_PERCENT, tcb)
+    tcb.ssthresh = fraction_of(validation_loss(&state_of(tcb).validation, tcb, window_filled(tcb)), LOSS_PERCENT, tcb)
     state_of(tcb).acked = 0
 
 
 cdef void on_ecn(tcb_t* tcb, int64_t now) noexcept nogil:
     # RFC 8511 3.1 speaks of congestion avoidance; slow start may be far beyond what the path carries
     cdef uint32_t percent = LOSS_PERCENT if tcb.cwnd < tcb.ssthresh else ECN_PERCENT
-    tcb.ssthresh = fraction_of(validation_loss(&state_of(tcb).validation, tcb), percent, tcb)
+    tcb.ssthresh = fraction_of(validation_loss(&state_of(tcb).validation, tcb, window_marked(tcb)), percent, tcb)
     state_of(tcb).acked = 0
 
 

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from netcore.posix cimport memset
-from netcore.tcp.congestion.windows cimport fraction_of, initial_window, window_filled
+from netcore.tcp.congestion.windows cimport fraction_of, initial_window
 from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.tcb cimport PHASE_OPEN, tcb_t
 
@@ -83,8 +83,7 @@ cdef void validation_ack(validation_t* validation, tcb_t* tcb, const ack_sample_
     validation.window = tcb.cwnd
 
 
-cdef uint32_t validation_loss(validation_t* validation, const tcb_t* tcb) noexcept nogil:
-    cdef uint32_t used = window_filled(tcb)
+cdef uint32_t validation_loss(validation_t* validation, const tcb_t* tcb, uint32_t used) noexcept nogil:
     validation.lost_nonvalidated = validation.nonvalidated
     if not validation.nonvalidated:
         return used

@@ -44,6 +44,11 @@ cdef inline uint32_t window_filled(const tcb_t* tcb) noexcept nogil:
     return flight
 
 
+cdef inline uint32_t window_marked(const tcb_t* tcb) noexcept nogil:
+    """What of cwnd was in use when ECN-Echo came: the ACK that brought it may cover all of that."""
+    return tcb.prr_flight if tcb.prr_flight < tcb.cwnd else tcb.cwnd
+
+
 cdef inline uint32_t slow_start_growth(const tcb_t* tcb, const ack_sample_t* sample) noexcept nogil:
     """By how many bytes an ACK opens the window in slow start (RFC 3465).
 
