@@ -1,4 +1,4 @@
-"""Whether what a connection keeps agrees with itself: the stretches it sent, the ranges it holds. For the invariants."""
+"""Whether what a connection keeps agrees with itself: the stretches it sent, the ranges it holds (invariants)."""
 
 from netcore.tcp.tcb cimport tcb_t
 
