@@ -392,7 +392,7 @@ cdef dict connection_info(const tcb_t* tcb, uint32_t stretches):
         "phase": tcb.phase, "sack": tcb.sack, "ecn": (tcb.ecn & ECN_SENDS) != 0, "in_flight": tcb.in_flight,
         "sacked": tcb.sacked, "recover": tcb.recover, "delivered": tcb.delivered, "lost": tcb.lost,
         "min_rtt": tcb.min_rtt, "pacing_rate": tcb.pacing_rate, "stretches": stretches,
-        "reordering_seen": tcb.reordering_seen,
+        "reordering_seen": tcb.reordering_seen, "reordering_steps": tcb.reordering_steps,
     }
 
 

@@ -12,7 +12,9 @@ from netcore.storage.deadlines cimport (
     NEVER, arm, deadline_t, deadlines_close, deadlines_open, deadlines_release, deadlines_reserve, deadlines_t,
     disarm, earliest, heap_item_t, take_earliest,
 )
-from netcore.storage.links cimport link_t, list_append, list_first, list_last, list_remove, list_t
+from netcore.storage.links cimport (
+    link_t, list_append, list_first, list_insert_behind, list_last, list_prepend, list_remove, list_t,
+)
 from netcore.storage.random cimport random_below, random_next, random_t
 from netcore.storage.siphash cimport hash_key_t, siphash
 from netcore.storage.slab cimport slab_close, slab_give, slab_open, slab_t, slab_take
@@ -182,6 +184,12 @@ cdef class Lists:
 
     def append(self, int where, int number):
         list_append(&self.lists[where], &self.links[number], &self.links[number])
+
+    def prepend(self, int where, int number):
+        list_prepend(&self.lists[where], &self.links[number], &self.links[number])
+
+    def insert_behind(self, int before, int number):
+        list_insert_behind(&self.links[before], &self.links[number], &self.links[number])
 
     def remove(self, int number):
         list_remove(&self.links[number])

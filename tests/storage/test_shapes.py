@@ -134,10 +134,21 @@ def test_lists_keep_their_links_in_order_both_ways(shapes: ModuleType, seed: int
         for content in model:
             if number in content:
                 content.remove(number)
-        if source.random() < 0.7:
-            where = source.randrange(4)
+        where = source.randrange(4)
+        pick = source.random()
+        if pick < 0.3:
             lists.append(where, number)
             model[where].append(number)
+        elif pick < 0.5:
+            lists.prepend(where, number)
+            model[where].insert(0, number)
+        elif pick < 0.7:
+            before = source.randrange(64)
+            if before != number:
+                lists.insert_behind(before, number)
+                for content in model:
+                    if before in content:
+                        content.insert(content.index(before) + 1, number)
         assert [lists.content(where) for where in range(4)] == model
 
 

@@ -29,6 +29,36 @@ cdef inline void list_append(list_t* where, link_t* link, void* owner) noexcept 
     where.count += 1
 
 
+cdef inline void list_insert_behind(link_t* before, link_t* link, void* owner) noexcept nogil:
+    """Into the list of `before`, right behind it; into none if that is in none."""
+    cdef list_t* where = before.where
+    link.owner = owner
+    link.where = where
+    if where == NULL:
+        return
+    link.previous = before
+    link.next = before.next
+    if link.next != NULL:
+        link.next.previous = link
+    else:
+        where.last = link
+    before.next = link
+    where.count += 1
+
+
+cdef inline void list_prepend(list_t* where, link_t* link, void* owner) noexcept nogil:
+    link.owner = owner
+    link.where = where
+    link.previous = NULL
+    link.next = where.first
+    if where.first != NULL:
+        where.first.previous = link
+    else:
+        where.last = link
+    where.first = link
+    where.count += 1
+
+
 cdef inline void list_remove(link_t* link) noexcept nogil:
     """Takes the link out of whatever list it is in; nothing if in none."""
     cdef list_t* where = link.where

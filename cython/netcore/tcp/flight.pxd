@@ -35,10 +35,11 @@ cdef struct sent_t:
     uint32_t in_flight
 
 # what is outstanding, in sequence order; of that what is in flight in the order of sending, and what is lost in the
-# order to send it again
+# order to send it again: before others what was sent again already, as all else may wait for it
 cdef struct flight_t:
     treap_t sent
     list_t in_flight_order
+    list_t lost_again_order
     list_t lost_order
 
 # what one ACK told, for recovery and for the algorithm

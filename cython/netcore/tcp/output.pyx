@@ -220,6 +220,9 @@ cdef void resend(tcb_t* tcb, segment_out_t* out, sent_t* stretch, int64_t now) n
     tcb.prr_out += length
     tcb.last_sent = now
     move_pace(tcb, length, now)
+    if start == tcb.snd_una:
+        # its answer is due a round trip from now, which may be later than the time-out that runs since it first went
+        schedule(tcb, TIMER_RETRANSMIT, now + backed_off_rto(tcb))
     start_timer(tcb, now)
 
 

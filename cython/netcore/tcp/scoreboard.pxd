@@ -3,7 +3,7 @@
 Each transmission is one stretch of sequence numbers, a superframe too; SACK and loss split stretches where they must,
 neighbors that are both SACKed become one. Stretches stand in a tree by number (LIM-3: O(log n) to find one, O(1) to
 append and to drop the first), those in flight also in the order of their last transmission, which is RACK's, and those
-that are lost in the order to send them again.
+that are lost in the order to send them again: what was lost twice first, it lies lowest.
 """
 
 from libc.stdint cimport int64_t, uint32_t

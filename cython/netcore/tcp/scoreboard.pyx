@@ -1,7 +1,9 @@
 """The stretches of one connection; `in_flight`, `sacked` and `sacked_segments` of the connection always agree."""
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from netcore.storage.links cimport link_t, list_append, list_first, list_remove
+from netcore.storage.links cimport (
+    list_append, list_first, list_insert_behind, list_last, list_prepend, list_remove, list_t,
+)
 from netcore.storage.random cimport random_next
 from netcore.storage.slab cimport slab_give, slab_grow, slab_take
 from netcore.storage.treap cimport treap_find, treap_insert_after, treap_node_t, treap_remove
@@ -37,7 +39,11 @@ cdef sent_t* last_sent(tcb_t* tcb) noexcept nogil:
 
 
 cdef sent_t* first_lost(tcb_t* tcb) noexcept nogil:
-    return <sent_t*> list_first(&tcb.flight.lost_order) if tcb.flight != NULL else NULL
+    if tcb.flight == NULL:
+        return NULL
+    if tcb.flight.lost_again_order.first != NULL:
+        return <sent_t*> list_first(&tcb.flight.lost_again_order)
+    return <sent_t*> list_first(&tcb.flight.lost_order)
 
 
 cdef sent_t* oldest_in_flight(tcb_t* tcb) noexcept nogil:
@@ -116,23 +122,6 @@ cdef void forget_sent(tcb_t* tcb) noexcept nogil:
     close_flight(tcb)
 
 
-cdef void link_behind(sent_t* before, sent_t* stretch) noexcept nogil:
-    """Into the same order, right behind `before`."""
-    cdef link_t* link = &stretch.link
-    link.owner = stretch
-    link.where = before.link.where
-    if link.where == NULL:
-        return
-    link.previous = &before.link
-    link.next = before.link.next
-    if link.next != NULL:
-        link.next.previous = link
-    else:
-        link.where.last = link
-    before.link.next = link
-    link.where.count += 1
-
-
 cdef inline uint32_t share_of(uint32_t segments, uint32_t part, uint32_t whole) noexcept nogil:
     """Of so many segments over `whole` numbers, how many `part` of them take, rounded up."""
     return <uint32_t> ((<uint64_t> segments * part + whole - 1) // whole)
@@ -159,7 +148,7 @@ cdef sent_t* split(tcb_t* tcb, sent_t* stretch, uint32_t at) noexcept nogil:
         tcb.sacked_segments += part + rest.segments - stretch.segments
     stretch.segments = part
     insert_behind(tcb, &stretch.node, rest, at)
-    link_behind(stretch, rest)
+    list_insert_behind(&stretch.link, &rest.link, rest)
     return rest
 
 
@@ -177,7 +166,10 @@ cdef void mark_lost(tcb_t* tcb, sent_t* stretch) noexcept nogil:
     leave_orders(tcb, stretch)
     stretch.marks |= SENT_LOST
     tcb.lost += length_of(stretch)
-    list_append(&tcb.flight.lost_order, &stretch.link, stretch)
+    if stretch.marks & SENT_AGAIN:
+        list_append(&tcb.flight.lost_again_order, &stretch.link, stretch)
+    else:
+        list_append(&tcb.flight.lost_order, &stretch.link, stretch)
 
 
 cdef void mark_expired(tcb_t* tcb, int64_t sent_by, bint reneged) noexcept nogil:
@@ -189,38 +181,39 @@ cdef void mark_expired(tcb_t* tcb, int64_t sent_by, bint reneged) noexcept nogil
             tcb.sacked -= length_of(stretch)
             tcb.sacked_segments -= stretch.segments
             stretch.marks = (stretch.marks & ~SENT_SACKED) | SENT_AGAIN
+        if not stretch.marks & (SENT_SACKED | SENT_LOST) and (first or stretch.sent_at <= sent_by):
+            mark_lost(tcb, stretch)
         if stretch.marks & SENT_LOST:
-            # it takes its place in sequence order
+            # each takes its place in sequence order
             list_remove(&stretch.link)
             list_append(&tcb.flight.lost_order, &stretch.link, stretch)
-        elif not stretch.marks & SENT_SACKED and (first or stretch.sent_at <= sent_by):
-            mark_lost(tcb, stretch)
         first = False
         stretch = following(stretch)
 
 
-cdef void unmark_lost(tcb_t* tcb) noexcept nogil:
-    cdef sent_t* stretch
-    cdef link_t* older
-    if tcb.flight == NULL:
-        return
-    # they went before all that is in flight, or they would not have counted as lost: last to first, to the front
-    while tcb.flight.lost_order.last != NULL:
-        stretch = <sent_t*> tcb.flight.lost_order.last.owner
+cdef void unmark_all(tcb_t* tcb, list_t* order) noexcept nogil:
+    cdef sent_t* stretch = <sent_t*> list_last(order)
+    while stretch != NULL:
         tcb.lost -= length_of(stretch)
         leave_orders(tcb, stretch)
-        older = tcb.flight.in_flight_order.first
-        stretch.link.owner = stretch
-        stretch.link.where = &tcb.flight.in_flight_order
-        stretch.link.previous = NULL
-        stretch.link.next = older
-        if older != NULL:
-            older.previous = &stretch.link
-        else:
-            tcb.flight.in_flight_order.last = &stretch.link
-        tcb.flight.in_flight_order.first = &stretch.link
-        tcb.flight.in_flight_order.count += 1
+        list_prepend(&tcb.flight.in_flight_order, &stretch.link, stretch)
         tcb.in_flight += length_of(stretch)
+        stretch = <sent_t*> list_last(order)
+
+
+cdef void unmark_lost(tcb_t* tcb) noexcept nogil:
+    if tcb.flight != NULL:
+        # they went before all that is in flight, or they would not have counted as lost: the last of them first
+        unmark_all(tcb, &tcb.flight.lost_again_order)
+        unmark_all(tcb, &tcb.flight.lost_order)
+
+
+cdef bint is_answer_to_an_earlier_copy(const tcb_t* tcb, const sent_t* stretch, const segment_t* seg,
+                                       int64_t rtt) noexcept nogil:
+    """RFC 8985 6.2 step 2. The echo is that of the segment which made the ACK advance (RFC 7323 4.3): of one that is
+    only SACKed it says nothing."""
+    return rtt < tcb.min_rtt or (tcb.timestamps and seg.has_timestamps and seq_leq(stretch.end, seg.ack)
+                                 and <int32_t> (seg.tsecr - stretch.tsval) < 0)
 
 
 cdef void deliver(tcb_t* tcb, sent_t* stretch, const segment_t* seg, ack_sample_t* sample, int64_t now) noexcept nogil:
@@ -238,13 +231,10 @@ cdef void deliver(tcb_t* tcb, sent_t* stretch, const segment_t* seg, ack_sample_
         # RFC 8985 6.2 step 3
         if seq_lt(stretch.end, sample.prior_fack):
             sample.reordered = True
-    elif tcb.timestamps and seg.has_timestamps and <int32_t> (seg.tsecr - stretch.tsval) < 0:
-        # RFC 8985 6.2 step 2: it answers an earlier copy
-        return
-    elif rtt < tcb.min_rtt:
-        return
     if seq_gt(stretch.end, tcb.rack_fack):
         tcb.rack_fack = stretch.end
+    if stretch.marks & SENT_AGAIN and is_answer_to_an_earlier_copy(tcb, stretch, seg, rtt):
+        return
     if (sample.newest_sent < 0 or stretch.sent_at > sample.newest_sent
             or (stretch.sent_at == sample.newest_sent and seq_gt(stretch.end, sample.newest_end))):
         sample.newest_sent = stretch.sent_at

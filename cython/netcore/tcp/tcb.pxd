@@ -566,7 +566,7 @@ cdef inline uint32_t flight_size(const tcb_t* tcb) noexcept nogil:
 
 
 cdef inline bint is_anything_lost(const tcb_t* tcb) noexcept nogil:
-    return tcb.flight != NULL and tcb.flight.lost_order.first != NULL
+    return tcb.flight != NULL and (tcb.flight.lost_order.first != NULL or tcb.flight.lost_again_order.first != NULL)
 
 
 cdef inline uint32_t queue_seq(const tcb_t* tcb) noexcept nogil:
