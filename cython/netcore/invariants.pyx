@@ -238,7 +238,8 @@ cdef uint32_t allowance(const tcb_t* tcb) noexcept nogil:
     """Bytes that new text may bring into flight beyond cwnd, by the RFCs.
 
     RFC 3042: a segment for each of the first two duplicate ACKs, where there is no SACK. RFC 5682 2.1: two segments
-    while F-RTO judges a time-out. RFC 8985 7.3: a tail loss probe, which stays in flight until it is answered.
+    while F-RTO judges a time-out. RFC 8985 7.3: a tail loss probe, which stays in flight until it is answered. A FIN
+    goes with the last of the text, and its one number is no octet.
     """
     cdef uint32_t segments = 0
     if not tcb.sack and tcb.dupacks:
@@ -247,7 +248,7 @@ cdef uint32_t allowance(const tcb_t* tcb) noexcept nogil:
         segments = 2
     if tcb.probe_out:
         segments += 2
-    return segments * tcb.eff_mss
+    return segments * tcb.eff_mss + tcb.fin_sent
 
 
 cdef void check_new_text(checker_t* checker, const tcb_t* tcb, uint32_t seq, uint32_t length) noexcept nogil:
@@ -255,6 +256,9 @@ cdef void check_new_text(checker_t* checker, const tcb_t* tcb, uint32_t seq, uin
     cdef bint holds = tcb.in_flight <= tcb.cwnd + allowance(tcb) or tcb.in_flight <= tcb.eff_mss or tcb.persisting
     if tcb.frto == FRTO_SECOND:
         # what else is in flight then is what the time-out could not tell from lost
+        holds = True
+    if tcb.probe_out and not tcb.probe_again and <uint32_t> (tcb.probe_end - seq - length) <= tcb.fin_sent:
+        # the tail loss probe itself, which a window that has become smaller does not hold back either
         holds = True
     if (not holds or wanted(checker, "flight_in_cwnd")) and blame(checker, tcb, "flight_in_cwnd"):
         with_value(checker.violation, "seq", <uint32_t> (seq - tcb.iss))

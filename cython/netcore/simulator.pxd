@@ -33,6 +33,7 @@ cdef class Samples:
 cdef class Simulator:
     cdef network_t network
     cdef uint64_t seed
+    cdef uint64_t most_events
     # engines by the numbers of their nodes; for each node its neighbors: (number of the node, of the way there)
     cdef dict engines
     cdef list neighbors

@@ -144,9 +144,10 @@ class Simulator:
     seed: of everything random that the simulator makes (hosts, links, patterns).
     check: invariants are tried after every event; a violation raises Violation from the call that runs.
     start: the clock's first time in ns.
+    events: most events; when there are as many, run, run_until and settle raise Violation "endless". None: no bound.
     """
 
-    def __new__(cls, *, seed: int, check: bool = False, start: int = 0) -> Self: ...
+    def __new__(cls, *, seed: int, check: bool = False, start: int = 0, events: int | None = None) -> Self: ...
 
     # ---- what there is: before the first event
     def host(self, address: str | None = None, *, prefix: int = 8, **arguments: Any) -> Engine:

@@ -61,6 +61,7 @@ INVARIANTS = {
     "stream_length": "the stream ends where the sender ended it",
     "delivery": "no connection fails that nobody aborts, while the links let enough through",
     "liveness": "once the links are healed all data arrives by Simulator.deadline",
+    "endless": "a run needs no more events than it was given",
     "memory": "when everything is over all memory is back",
 }
 
@@ -270,9 +271,10 @@ cdef void* grown(void* items, uint32_t count, size_t size) except NULL:
 cdef class Simulator:
     """Hosts, switches and links under one virtual clock. See the stub for what each call means."""
 
-    def __cinit__(self, *, seed: int, check: bool = False, start: int = 0):
+    def __cinit__(self, *, seed: int, check: bool = False, start: int = 0, events: int | None = None):
         cdef network_t* network = &self.network
         self.seed = seed & 0xffffffffffffffff
+        self.most_events = ~(<uint64_t> 0) if events is None else events
         self.engines = {}
         self.neighbors = []
         self.links = []
@@ -370,7 +372,8 @@ cdef class Simulator:
         number = self.network.host_count + 1
         if address is None:
             address = str(ipaddress.IPv4Address("10.0.0.0") + number)
-        arguments.setdefault("seed", b"%020d" % mixed(self.seed, 1000 + number))
+        words = (mixed(self.seed, part + number) for part in (1000, 2000))
+        arguments.setdefault("seed", b"".join(word.to_bytes(8, "big") for word in words))
         return self.add(Engine(address=address, prefix=prefix, **arguments))
 
     def add(self, Engine engine not None) -> Engine:
@@ -684,7 +687,9 @@ cdef class Simulator:
     cdef uint64_t run_events(self, int64_t time, uint64_t most, bint until_done) except? 0:
         """Runs, and raises what there is to raise. How many events there were."""
         cdef uint64_t count = 0, done
+        cdef uint64_t left = self.most_events - min(self.most_events, self.network.events)
         self.prepare()
+        most = most if most < left else left
         with nogil:
             network_enter(&self.network)
             while count < most:
@@ -697,6 +702,8 @@ cdef class Simulator:
                         break
             network_leave(&self.network)
         PyErr_CheckSignals()
+        if count == left or self.wants("endless"):
+            violate(&self.network.violation, "endless", NULL, 0, NULL, 0)
         if self.network.violation.invariant != NULL:
             self.raise_violation()
         return count
