@@ -13,6 +13,7 @@ from stack.cli.relay import relay
 from stack.cli.run import run
 from stack.cli.serve import serve
 from stack.cli.services import services
+from stack.cli.simulate import simulate
 
 EXAMPLES = """\b
 Examples:
@@ -20,6 +21,7 @@ Examples:
   wspstack run -- curl -s http://10.77.0.2/
   wspstack serve --capture out.pcapng .   the files of this directory, and a capture
   wspstack relay --delay 10 --loss 1      two namespaces joined by a bad link
+  wspstack simulate run scenario.json     hosts and links under a virtual clock
   wspstack plot out.pcapng                a picture of its largest connection
   wspstack services --tap tap0            echo, discard and source in this namespace
   wspstack COMMAND --help                 more of them
@@ -81,5 +83,5 @@ def wspstack(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for subcommand in (run, serve, services, relay, plot, clean):
+for subcommand in (run, serve, services, relay, simulate, plot, clean):
     wspstack.add_command(subcommand)
