@@ -13,7 +13,7 @@ from netcore.posix cimport (
 )
 from netcore.tcp.calls cimport abort_call, close_connection, connection_readiness, shut_receive, shut_send
 from netcore.tcp.congestion.algorithms cimport algorithm_at, algorithm_count, algorithm_named, use_algorithm
-from netcore.tcp.ecn cimport ECN_SENDS
+from netcore.tcp.ecn cimport ECN_ACCURATE, ECN_SENDS
 from netcore.tcp.tcb cimport (
     CLOSED, PHASE_RECOVERY, READY_ACCEPTABLE, READY_CONNECTED, READY_FAILED, READY_GONE, READY_PEER_CLOSED,
     READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_HANDLE_CLOSED, STATUS_INVALID, STATUS_IN_USE,
@@ -389,7 +389,8 @@ cdef dict connection_info(const tcb_t* tcb, uint32_t stretches):
         "timestamps": tcb.timestamps, "cwnd": tcb.cwnd, "ssthresh": tcb.ssthresh, "flight": flight_size(tcb),
         "srtt": tcb.rtt.srtt, "rttvar": tcb.rtt.rttvar, "rto": tcb.rtt.rto, "backoff": tcb.backoff,
         "retries": tcb.retries, "in_recovery": tcb.phase == PHASE_RECOVERY, "dupacks": tcb.dupacks,
-        "phase": tcb.phase, "sack": tcb.sack, "ecn": (tcb.ecn & ECN_SENDS) != 0, "in_flight": tcb.in_flight,
+        "phase": tcb.phase, "sack": tcb.sack, "ecn": (tcb.ecn & ECN_SENDS) != 0,
+        "ecn_accurate": (tcb.ecn & ECN_ACCURATE) != 0, "in_flight": tcb.in_flight,
         "sacked": tcb.sacked, "recover": tcb.recover, "delivered": tcb.delivered, "lost": tcb.lost,
         "min_rtt": tcb.min_rtt, "pacing_rate": tcb.pacing_rate, "stretches": stretches,
         "reordering_seen": tcb.reordering_seen, "reordering_steps": tcb.reordering_steps,

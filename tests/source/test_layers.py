@@ -53,6 +53,7 @@ INNER_LEVELS: dict[str, list[str]] = {
     "tcp": [
         "seqnum isn rtt tunables counters flight",
         "tcb",
+        "accurate_ecn",
         "delivery ecn",
         "options window half_open table reassembly scoreboard congestion pacing",
         "lifecycle rack undo",

@@ -8,9 +8,10 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from netcore.storage.byte_queue cimport queue_append, queue_append_chunk
 from netcore.storage.deadlines cimport NEVER, arm
 from netcore.storage.frames cimport frame_t
+from netcore.tcp.accurate_ecn cimport count_mark, take_first_ack
 from netcore.tcp.acks cimport challenge, is_ack_acceptable, is_fin_acked, take_ack, take_ack_of_syn
 from netcore.tcp.backlog cimport handshake_done, listen_arrives, request_arrives
-from netcore.tcp.ecn cimport take_congestion_mark, take_setup_again
+from netcore.tcp.ecn cimport ECN_ACCURATE, take_congestion_mark, take_setup_again
 from netcore.tcp.lifecycle cimport (
     abort_connection, answer_for_time_wait, end_time_wait, enter_time_wait, finish, reset_stray,
 )
@@ -298,6 +299,8 @@ cdef bint check_ack(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
     """Fifth step."""
     if not seg.flags & ACK:
         return False
+    if tcb.ecn & ECN_ACCURATE:
+        count_mark(tcb, seg)
     if tcb.state == SYN_RECEIVED:
         if not (seq_lt(tcb.snd_una, seg.ack) and seq_leq(seg.ack, tcb.snd_nxt)):
             reset_stray(tcb.transport, seg)
@@ -325,6 +328,8 @@ cdef bint check_ack(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
 
 cdef void establish(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
     take_ack_of_syn(tcb, seg, now)
+    if tcb.ecn & ECN_ACCURATE and not seg.flags & SYN:
+        take_first_ack(tcb, seg)
     change_state(tcb, ESTABLISHED)
     if tcb.listener != NULL:
         handshake_done(tcb)

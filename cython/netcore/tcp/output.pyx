@@ -7,7 +7,7 @@ after a time-out, new text and FIN, a pure ACK.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from netcore.storage.deadlines cimport NEVER
 from netcore.tcp.delivery cimport mark_app_limited
-from netcore.tcp.ecn cimport codepoint_of_new_text, flags_of_syn, flags_of_syn_ack
+from netcore.tcp.ecn cimport codepoint_of_new_text, flags_of_echo, flags_of_syn, flags_of_syn_ack, is_cut_unsafe
 from netcore.tcp.flight cimport SENT_LOST, SENT_SACKED, sent_t
 from netcore.tcp.options cimport put_syn_options, window_shift_for
 from netcore.tcp.pacing cimport is_too_early, move_pace, pacing_quantum
@@ -27,7 +27,7 @@ from netcore.tcp.undo cimport note_retransmission
 from netcore.tcp.window cimport furthest_right_edge, next_right_edge
 from netcore.wire.ipv4 cimport NOT_ECT
 from netcore.wire.octets cimport store32
-from netcore.wire.tcp cimport ACK, CWR, ECE, FIN, PSH, SYN, put_sack, put_timestamps
+from netcore.wire.tcp cimport ACK, CWR, FIN, PSH, SYN, put_sack, put_timestamps
 
 cdef enum:
     # where memory is missing
@@ -112,8 +112,7 @@ cdef void acknowledge(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogi
     """Every segment of a synchronized connection carries the newest ACK, so none other is due."""
     out.ack = tcb.rcv_nxt
     out.flags |= ACK
-    if tcb.ecn_echo:
-        out.flags |= ECE
+    out.flags |= flags_of_echo(tcb)
     announce_window(tcb, out)
     if tcb.timestamps:
         out.options_length = put_timestamps(out.options, timestamp_now(tcb, now), tcb.ts_recent)
@@ -245,7 +244,7 @@ cdef bint send_again(tcb_t* tcb, segment_out_t* out, bint at_once, int64_t now) 
         room = tcb.eff_mss
     if not at_once and is_too_early(tcb, now):
         return False
-    most = pacing_quantum(tcb, largest_text(tcb))
+    most = pacing_quantum(tcb, largest_text(tcb)) if not is_cut_unsafe(tcb) else tcb.eff_mss
     if most > room:
         most = room - room % tcb.eff_mss
     if most > <uint32_t> window:
@@ -387,7 +386,7 @@ cdef bint new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     room = allowed - tcb.in_flight if allowed > tcb.in_flight else 0
     tcb.cwnd_limited = room < available and room <= <uint32_t> window
     # a device that cuts a superframe repeats its flags, and CWR is to be said once
-    most = pacing_quantum(tcb, largest_text(tcb)) if not tcb.cwr_wanted else tcb.eff_mss
+    most = pacing_quantum(tcb, largest_text(tcb)) if not is_cut_unsafe(tcb) else tcb.eff_mss
     size = available if available < most else most
     worthwhile = size
     if size > <uint32_t> window:

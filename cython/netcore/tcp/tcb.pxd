@@ -385,6 +385,11 @@ cdef struct tcb_t:
     uint8_t ecn
     uint8_t ecn_echo
     uint8_t cwr_wanted
+    # accurate ECN (RFC 9768): packets with CE that came, and those the peer tells of; the code that the next segment
+    # carries in place of the count, 0: none
+    uint8_t ce_received
+    uint8_t ce_echoed
+    uint8_t ace_code
 
     # marks: what output is wanted
     uint8_t syn_wanted
@@ -436,7 +441,7 @@ cdef struct segment_out_t:
     uint16_t remote_port
     uint32_t seq
     uint32_t ack
-    uint8_t flags
+    uint16_t flags
     uint8_t options_length
     uint16_t wnd
     # the ECN field of its packet (RFC 3168 5)

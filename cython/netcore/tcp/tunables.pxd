@@ -39,7 +39,7 @@ cdef struct tunables_t:
     int64_t sack
     # RFC 5682, 0 or 1
     int64_t frto
-    # RFC 3168: 0 never, 1 asked for and accepted, 2 accepted only
+    # RFC 3168: 0 never, 1 asked for and accepted, 2 accepted only; 3: as 1, in the accurate form of RFC 9768
     int64_t ecn
     # algorithms that do not pace themselves are paced at a little more than a window each round trip, 0 or 1 (REC-6)
     int64_t pacing

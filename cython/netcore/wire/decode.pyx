@@ -258,7 +258,7 @@ def build_tcp(source_port, destination_port, seq, ack, flags, window, payload=b"
     if header_length % 4 or header_length > 60:
         raise ValueError(f"options have {len(options)} octets, but must be a multiple of 4 up to 40")
     tcp_wire.build_tcp(octets, whole("source_port", source_port, 16), whole("destination_port", destination_port, 16),
-                       whole("seq", seq, 32), whole("ack", ack, 32), <uint8_t> header_length, whole("flags", flags, 8),
+                       whole("seq", seq, 32), whole("ack", ack, 32), <uint8_t> header_length, whole("flags", flags, 9),
                        whole("window", window, 16))
     store16(octets + 18, whole("urgent", urgent, 16))
     segment = bytearray(octets[:20] + options + bytes(payload))
@@ -281,7 +281,7 @@ def build_vnet(*, flags=0, gso_type=0, hdr_len=0, gso_size=0, csum_start=0, csum
     """A virtio-net header of 10 octets."""
     cdef uint8_t octets[10]
     cdef vnet_wire.vnet_header_t vnet
-    vnet.flags = whole("flags", flags, 8)
+    vnet.flags = whole("flags", flags, 9)
     vnet.gso_type = whole("gso_type", gso_type, 8)
     vnet.hdr_len = whole("hdr_len", hdr_len, 16)
     vnet.gso_size = whole("gso_size", gso_size, 16)

@@ -14,6 +14,8 @@ cdef enum:
     URG = 0x20
     ECE = 0x40
     CWR = 0x80
+    # RFC 9768 3.1; the last of the once reserved bits
+    AE = 0x100
     OPTION_END = 0
     OPTION_NOP = 1
     OPTION_MSS = 2
@@ -36,7 +38,7 @@ cdef struct segment_t:
     uint32_t seg_len
     uint32_t wnd
     uint16_t up
-    uint8_t flags
+    uint16_t flags
     # options
     bint has_mss
     bint has_window_scale
@@ -110,7 +112,7 @@ cdef inline bint parse_tcp(const uint8_t* octets, uint32_t length, segment_t* se
     seg.destination_port = load16(octets + 2)
     seg.seq = load32(octets + 4)
     seg.ack = load32(octets + 8)
-    seg.flags = octets[13]
+    seg.flags = octets[13] | (octets[12] & 1) << 8
     seg.wnd = load16(octets + 14)
     seg.up = load16(octets + 18)
     seg.has_mss = seg.has_window_scale = seg.has_timestamps = seg.sack_permitted = False
@@ -130,14 +132,14 @@ cdef inline bint parse_tcp(const uint8_t* octets, uint32_t length, segment_t* se
 
 
 cdef inline void build_tcp(uint8_t* octets, uint16_t source_port, uint16_t destination_port, uint32_t seq, uint32_t ack,
-                           uint8_t header_length, uint8_t flags, uint16_t wnd) noexcept nogil:
+                           uint8_t header_length, uint16_t flags, uint16_t wnd) noexcept nogil:
     """The fixed 20 octets; options follow at octets + 20; the checksum field is left 0."""
     store16(octets, source_port)
     store16(octets + 2, destination_port)
     store32(octets + 4, seq)
     store32(octets + 8, ack)
-    octets[12] = <uint8_t> ((header_length // 4) << 4)
-    octets[13] = flags
+    octets[12] = <uint8_t> ((header_length // 4) << 4 | flags >> 8)
+    octets[13] = <uint8_t> flags
     store16(octets + 14, wnd)
     store16(octets + 16, 0)
     store16(octets + 18, 0)
