@@ -1,14 +1,18 @@
-"""`wspstack plot`: pictures of TCP connections out of a capture."""
+"""`wspstack plot`: pictures of TCP connections, out of a capture or of a run that is simulated for it."""
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from stack.cli.failures import one_line_failures
+
 if TYPE_CHECKING:
-    from stack.plotting.connections import Connection
+    from stack.plotting.connections import Connection, EndFilter
     from stack.plotting.figure import Look
     from stack.plotting.flow import Flow
 
@@ -21,10 +25,18 @@ Examples:
   wspstack plot out.pcapng --end 10.0.0.7 --end :443 --all
       a picture each for the connections that have such ends
   wspstack plot out.pcapng --from 1.2 --to 1.5 --size 16x9 --title "A lost segment"
+  wspstack plot --simulate "rate=10M delay=20ms loss=1% queue=60k algorithm=cubic bytes=2M seed=7"
+      with cwnd, ssthresh and what was lost on the way, which no capture shows
+  wspstack plot --simulate "rate=20M delay=10ms queue=50k flows=2 every=1s bytes=5M" --output two.svg
 """
+
+SIMULATE = """A line of NAME=VALUE: rate, delay, loss, queue and the other faults of a link (A/B: there and back);
+bytes, reply, flows, every (time between their starts), algorithm, seed; habits of the server, as stall_after=50k
+stall=2s; and tunables of the hosts, as sack=0 or receive_buffer=32k."""
 
 FORMATS = ("png", "svg", "pdf")
 DIRECTIONS = ("auto", "forward", "backward", "both")
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 LISTED = 100  # connections that --list prints without --all
 INSTALL = "pictures need matplotlib: pip install 'wspstack[plot]', or in a checkout .venv/bin/pip install -e '.[plot]'"
 
@@ -52,7 +64,8 @@ def picture_file(text: str) -> Path:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("capture", metavar="CAPTURE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("capture", metavar="[CAPTURE]", required=False, type=EXISTING)
+@click.option("--simulate", "recipe", metavar="LINE", help=SIMULATE)
 @click.option("-o", "--output", type=picture_file, metavar="FILE", help="A .png, .svg or .pdf (CAPTURE's name .png).")
 @click.option("--list", "listing", is_flag=True, help="List the connections and draw nothing.")
 @click.option("-n", "--connection", "numbers", type=int, multiple=True, metavar="N", help="By its number in the list.")
@@ -76,19 +89,38 @@ def picture_file(text: str) -> Path:
 @click.option(
     "--window", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds over which rates are taken."
 )
-def plot(capture: Path, output: Path | None, listing: bool, every: bool, direction: str, **rest: Any) -> None:
-    """Draw a connection out of CAPTURE (pcap or pcapng, of any tool) as a time-sequence graph.
+def plot(
+    capture: Path | None,
+    recipe: str | None,
+    output: Path | None,
+    listing: bool,
+    every: bool,
+    direction: str,
+    **rest: Any,
+) -> None:
+    """Draw a connection as a time-sequence graph: out of CAPTURE (pcap or pcapng, of any tool), or simulated for it.
 
     Segments, ACKs, SACK blocks, the window's edge and what was sent again, above bytes in flight, round trips and rates
     on the same time axis. All is as seen where the capture was made: at the sender, flight and round trips are its own.
     """
+    if (capture is None) == (recipe is None):
+        raise click.UsageError("either CAPTURE or --simulate LINE is needed, not both")
     with plotting_failures():
-        chosen = _choose(capture, rest["numbers"], rest["ends"], every or listing)
+        filters = _filters(rest.pop("ends"))
+        found = _of_capture(capture) if capture is not None else _of_run(recipe or "")
+        chosen = _choose(found, rest.pop("numbers"), filters, every or listing or recipe is not None)
         if listing:
-            _print_list(chosen, every)
-            return
-        output = output or Path(f"{capture.name.removesuffix('.gz').rpartition('.')[0] or capture.name}.png")
-        _draw_all(chosen, output, direction, _look(**rest))
+            _print_list([one.connection for one in chosen], every)
+        else:
+            _draw_all(chosen, output or _default_name(capture), direction, _look(**rest))
+
+
+@dataclass(frozen=True)
+class Drawable:
+    """A connection, and what gives a direction of it: forward or not."""
+
+    connection: "Connection"
+    flow: "Callable[[bool], Flow]"
 
 
 @contextlib.contextmanager
@@ -100,11 +132,14 @@ def plotting_failures() -> Iterator[None]:
     except ImportError as error:
         raise click.ClickException(INSTALL) from error
     from stack.plotting.links import LinkUnknown
+    from stack.plotting.recipe import RecipeError
     from stack.plotting.records import CaptureUnreadable
     from stack.plotting.view import NothingToShow
 
     try:
         yield
+    except RecipeError as error:
+        raise click.BadParameter(str(error), param_hint="'--simulate'") from error
     except (LinkUnknown, CaptureUnreadable, NothingToShow) as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
@@ -117,38 +152,66 @@ def _look(begin: float | None, end: float | None, size: tuple[float, float], dpi
     return Look(begin, end, size, dpi, rest["title"], rest["absolute"], rest["window"])
 
 
-def _choose(capture: Path, numbers: tuple[int, ...], ends: tuple[str, ...], every: bool) -> "list[Connection]":
-    from stack.plotting.connections import EndFilter, NoSuchEnd, find_connections
+def _default_name(capture: Path | None) -> Path:
+    if capture is None:
+        return Path("simulated.png")
+    return Path(f"{capture.name.removesuffix('.gz').rpartition('.')[0] or capture.name}.png")
+
+
+def _filters(ends: tuple[str, ...]) -> "list[EndFilter]":
+    from stack.plotting.connections import EndFilter, NoSuchEnd
+
+    try:
+        return [EndFilter(text) for text in ends]
+    except NoSuchEnd as error:
+        raise click.BadParameter(str(error), param_hint="'--end'") from error
+
+
+def _of_capture(capture: Path) -> list[Drawable]:
+    from stack.plotting.connections import find_connections
     from stack.plotting.decoding import decode
     from stack.plotting.records import read_records
 
-    try:
-        filters = [EndFilter(text) for text in ends]
-    except NoSuchEnd as error:
-        raise click.BadParameter(str(error), param_hint="'--end'") from error
     records = read_records(capture)
     for note in records.notes:
         click.echo(f"wspstack: {capture}: {note}", err=True)
     connections = find_connections(decode(records))
     if not connections:
         raise click.ClickException(f"{capture}: no TCP segments among its {len(records)} frames")
-    missing = [number for number in numbers if not 1 <= number <= len(connections)]
+    return [Drawable(one, functools.partial(_analysed, one)) for one in connections]
+
+
+def _analysed(connection: "Connection", forward: bool) -> "Flow":
+    from stack.plotting.analysis import analyse
+
+    return analyse(connection, forward=forward)
+
+
+def _of_run(line: str) -> list[Drawable]:
+    with one_line_failures():
+        from stack.plotting.recipe import read_recipe
+        from stack.plotting.simulated import run
+
+        observed = run(read_recipe(line))
+    return [Drawable(replace(one.at_client, number=number), one.flow) for number, one in enumerate(observed, 1)]
+
+
+def _choose(found: list[Drawable], numbers: tuple[int, ...], filters: "list[EndFilter]", every: bool) -> list[Drawable]:
+    missing = [number for number in numbers if not 1 <= number <= len(found)]
     if missing:
-        raise click.ClickException(f"{capture}: no connection {missing[0]}: it has {len(connections)} (--list)")
-    fitting = [one for one in connections if all(each.matches(one) for each in filters)]
+        raise click.ClickException(f"there is no connection {missing[0]}, but 1 to {len(found)} (--list)")
+    fitting = [one for one in found if all(each.matches(one.connection) for each in filters)]
     if numbers:
-        return [one for one in fitting if one.number in numbers] or _none(capture, ends)
+        fitting = [one for one in fitting if one.connection.number in numbers]
     if not fitting:
-        _none(capture, ends)
-    if every or len(fitting) == 1:
+        wanted = " and ".join(str(each) for each in filters)
+        raise click.ClickException(f"no connection{' of these numbers' if numbers else ''} has {wanted} (--list)")
+    if every or numbers or len(fitting) == 1:
         return fitting
-    largest = max(fitting, key=lambda one: one.bytes)
-    click.echo(f"the largest of {len(fitting)} connections, number {largest.number}; for others: --list, --all")
+    largest = max(fitting, key=lambda one: one.connection.bytes)
+    number = largest.connection.number
+    click.echo(f"the largest of {len(fitting)} connections, number {number}; for others: --list, --all")
     return [largest]
-
-
-def _none(capture: Path, ends: tuple[str, ...]) -> "list[Connection]":
-    raise click.ClickException(f"{capture}: no connection has {' and '.join(ends)} (--list)")
 
 
 def _print_list(connections: "list[Connection]", every: bool) -> None:
@@ -167,22 +230,17 @@ def _print_list(connections: "list[Connection]", every: bool) -> None:
         click.echo(f"and {len(connections) - len(shown)} more: --list --all")
 
 
-def _draw_all(connections: "list[Connection]", output: Path, direction: str, look: "Look") -> None:
-    from stack.plotting.analysis import analyse
-
-    flows: list[tuple[str, Flow]] = []
-    for one in connections:
-        number = f"-{one.number}" if len(connections) > 1 else ""
-        forward = one.forward_bytes >= one.backward_bytes if direction == "auto" else direction != "backward"
-        flows.append((number, analyse(one, forward=forward)))
+def _draw_all(chosen: list[Drawable], output: Path, direction: str, look: "Look") -> None:
+    for one in chosen:
+        number = f"-{one.connection.number}" if len(chosen) > 1 else ""
+        larger = one.connection.forward_bytes >= one.connection.backward_bytes
+        forward = larger if direction == "auto" else direction != "backward"
+        _draw(one.flow(forward), output.with_stem(f"{output.stem}{number}"), look)
         if direction == "both":
-            flows.append((f"{number}-backward", analyse(one, forward=False)))
-    for suffix, flow in flows:
-        draw_picture(flow, output.with_name(f"{output.stem}{suffix}{output.suffix}"), look)
+            _draw(one.flow(False), output.with_stem(f"{output.stem}{number}-backward"), look)
 
 
-def draw_picture(flow: "Flow", path: Path, look: "Look") -> None:
-    """Draws one picture and says what is in it."""
+def _draw(flow: "Flow", path: Path, look: "Look") -> None:
     from stack.plotting.figure import draw
     from stack.plotting.summary import summary
 

@@ -85,6 +85,11 @@ class EndFilter:
                 f"{text!r}: an address, :PORT or ADDRESS:PORT is needed, as :80 or [2001:db8::1]:80"
             ) from None
 
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
     def matches(self, connection: Connection) -> bool:
         """Whether one of the ends is meant."""
         return any(

@@ -20,7 +20,16 @@ from stack.plotting.view import View, span_of
 MARGIN, TITLE, LINE, LEGEND_COLUMN = 0.12, 0.27, 0.17, 1.1  # inches
 
 # What comes first in a legend; the rest follows as it was drawn.
-LEGEND = ("segment", "sent again", "sent again, needlessly", "overtaken", "probe", "ACK", "duplicate ACK", "in flight")
+LEGEND = (
+    "segment",
+    "sent again",
+    "sent again, needlessly",
+    "overtaken",
+    "probe",
+    "lost on the way",
+    "ACK",
+    "duplicate ACK",
+)
 
 STYLE: Any = {
     "font.size": 9.0,

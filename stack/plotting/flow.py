@@ -30,6 +30,15 @@ class Kind(IntEnum):
     PROBE = 4
 
 
+class Phase(IntEnum):
+    """What the sender does about congestion: nothing, REDUCING after an ECN mark, RECOVERY, LOSS after a time-out."""
+
+    OPEN = 0
+    REDUCING = 1
+    RECOVERY = 2
+    LOSS = 3
+
+
 @dataclass(frozen=True)
 class Series:
     """Values at times, ascending in time."""
@@ -133,15 +142,17 @@ class RoundTrips:
 class SenderSamples:
     """What only the sender itself knows: of a simulated run, never of a capture. Empty series: not sampled.
 
-    cwnd, ssthresh, flight: bytes. srtt, rto: ns. pacing_rate: bytes a second.
+    cwnd, ssthresh: bytes. in_flight: bytes that the sender takes to be in the network, without what was SACKed and what
+    it holds for lost. srtt, rto: ns. pacing_rate: bytes a second. phase: of `Phase`.
     """
 
     cwnd: Series = field(default_factory=empty_series)
     ssthresh: Series = field(default_factory=empty_series)
-    flight: Series = field(default_factory=empty_series)
+    in_flight: Series = field(default_factory=empty_series)
     srtt: Series = field(default_factory=empty_series)
     rto: Series = field(default_factory=empty_series)
     pacing_rate: Series = field(default_factory=empty_series)
+    phase: Series = field(default_factory=empty_series)
 
 
 @dataclass(frozen=True)
@@ -150,7 +161,8 @@ class Flow:
 
     origin: ns, the first segment of the connection. base: the initial sequence number as it stood in the header.
     duration: ns from `origin` to the last segment of either direction. flight: bytes sent and not acknowledged.
-    samples: None for a capture. notes: what a person should know before believing the picture.
+    samples: None for a capture. lost: of a simulated run, which of `sent` did not arrive. notes: what a person should
+    know before believing the picture.
     """
 
     sender: End
@@ -166,6 +178,7 @@ class Flow:
     marks: tuple[Mark, ...]
     notes: tuple[str, ...] = ()
     samples: SenderSamples | None = None
+    lost: Booleans | None = None
 
     def __str__(self) -> str:
         return f"{self.sender} → {self.receiver}"

@@ -6,13 +6,18 @@ from matplotlib.ticker import EngFormatter
 
 from stack.plotting import palette
 from stack.plotting.columns import Floats, Integers
-from stack.plotting.flow import SECOND, Flow, Kind, Series
+from stack.plotting.flow import SECOND, Flow, Kind, Phase, Series
 from stack.plotting.rates import goodput, sending_rate
 from stack.plotting.summary import duration
 from stack.plotting.thinning import thinned
 from stack.plotting.view import View
 
 HEADROOM = 1.12
+PHASES = {
+    Phase.REDUCING: ("reducing", palette.REORDERED),
+    Phase.RECOVERY: ("recovery", palette.RECOVERY),
+    Phase.LOSS: ("loss", palette.RETRANSMISSION),
+}
 STRIPES = 600  # places across the picture, each of which has one at most
 MOST_STRIPES = 200  # more would colour it all
 
@@ -22,8 +27,10 @@ def draw_window(axes: Axes, flow: Flow, view: View) -> None:
     axes.yaxis.set_major_formatter(EngFormatter(unit="B"))
     axes.set_ylabel("under way")
     samples = flow.samples
-    heights = [_curve(axes, view, flow.flight, "in flight", palette.SEGMENT, fill=True)]
+    heights = [_curve(axes, view, flow.flight, "sent, not acknowledged", palette.SEGMENT, fill=True)]
     if samples is not None:
+        draw_phases(axes, samples.phase, view)
+        heights.append(_curve(axes, view, samples.in_flight, "in flight", palette.ACK))
         heights.append(_curve(axes, view, samples.cwnd, "cwnd", palette.CWND, width=1.4))
         beyond = 4 * max(heights)  # ssthresh before the first loss is as good as infinite
         finite = samples.ssthresh.value < beyond if beyond else samples.ssthresh.value > 0
@@ -31,11 +38,26 @@ def draw_window(axes: Axes, flow: Flow, view: View) -> None:
         heights.append(_curve(axes, view, threshold, "ssthresh", palette.SSTHRESH, style="--"))
     top = max(heights) * HEADROOM
     offered = _offered(flow)
-    if len(offered) and offered.value.min() < top:
+    if _in_view(offered, view).min(initial=1 << 62) < top:
         _curve(axes, view, offered, "receiver's window", palette.WINDOW, width=1.0)
     axes.set_ylim(0, top or 1)
     if samples is None:
         axes.plot([], [], " ", label="(a capture does not show cwnd)")
+
+
+def draw_phases(axes: Axes, phase: Series, view: View) -> None:
+    """Colours the ground where the sender reduces its window or mends a loss."""
+    if not len(phase):
+        return
+    begins = np.clip(phase.time, view.begin, view.end) / SECOND
+    ends = np.append(begins[1:], view.end / SECOND)
+    for kind, (label, colour) in PHASES.items():
+        chosen = (phase.value == kind) & (ends > begins)
+        spans = list(zip(begins[chosen].tolist(), (ends - begins)[chosen].tolist(), strict=True))
+        if spans:
+            axes.broken_barh(
+                spans, (0, 1), transform=axes.get_xaxis_transform(), color=colour, alpha=0.25, linewidth=0, label=label
+            )
 
 
 def draw_round_trips(axes: Axes, flow: Flow, view: View) -> None:

@@ -11,6 +11,7 @@ from stack.plotting.thinning import merged_bars, thinned
 from stack.plotting.view import View
 
 ARROWS = 250  # segments in view up to which their ends are drawn
+FEW_LOST = 30  # are crossed out boldly
 MANY = 500  # of one kind: they are seen without being drawn thick
 ROWS = 1500  # bars closer than this part of the height are one
 
@@ -39,6 +40,7 @@ def draw_sequence(axes: Axes, flow: Flow, view: View) -> None:
     _draw_acknowledgements(axes, flow, view)
     _draw_sacks(axes, flow, view, tolerance)
     _draw_segments(axes, flow, view, tolerance)
+    _draw_lost(axes, flow, view)
     _draw_marks(axes, flow, view)
 
 
@@ -169,6 +171,24 @@ def _draw_sacks(axes: Axes, flow: Flow, view: View, tolerance: int) -> None:
     ):
         bars = sacks.time[chosen], sacks.left[chosen], sacks.right[chosen]
         _bars(axes, view, bars, label, colour, width, order, tolerance)
+
+
+def _draw_lost(axes: Axes, flow: Flow, view: View) -> None:
+    if flow.lost is None:
+        return
+    gone = flow.sent.where(flow.lost & (flow.sent.time >= view.begin) & (flow.sent.time <= view.end))
+    if len(gone):
+        axes.plot(
+            gone.time / SECOND,
+            (gone.start + gone.end) / 2,
+            marker="x",
+            linestyle="none",
+            color=palette.LOST,
+            markersize=6 if len(gone) <= FEW_LOST else 4,
+            markeredgewidth=1.4 if len(gone) <= FEW_LOST else 0.9,
+            label="lost on the way",
+            zorder=6.5,
+        )
 
 
 def _draw_marks(axes: Axes, flow: Flow, view: View) -> None:

@@ -94,10 +94,10 @@ def test_connections_that_are_chosen_have_a_file_each(plot: Plot, arguments: str
         ("missing.pcap", 2, "missing.pcap"),
         ("nonsense", 1, "6e 6f 6e 73"),
         ("none.pcap", 1, "no TCP segments among its 1 frames"),
-        ("three.pcap --connection 4", 1, "no connection 4: it has 3"),
+        ("three.pcap --connection 4", 1, "no connection 4, but 1 to 3"),
         ("three.pcap --connection 0", 1, "no connection 0"),
         ("three.pcap --end 10.0.0.77", 1, "10.0.0.77"),
-        ("three.pcap --end 10.0.0.1 --connection 2", 1, "no connection has 10.0.0.1"),
+        ("three.pcap --end 10.0.0.1 --connection 2", 1, "no connection of these numbers has 10.0.0.1"),
         ("three.pcap --end nowhere", 2, "'nowhere'"),
         ("three.pcap --from 7", 1, "7 s"),
         ("three.pcap --size 12", 2, "'12'"),
@@ -123,6 +123,38 @@ def test_capture_that_breaks_off_is_drawn_and_the_end_is_said(plot: Plot) -> Non
     result = plot("short.pcap", "--list")
     assert result.exit_code == 0
     assert "ends in the middle of a record, after 14 frames" in result.stderr
+
+
+def test_simulated_run_is_drawn_with_what_a_capture_does_not_show(plot: Plot) -> None:
+    result = plot("--simulate", "rate=10M delay=10ms loss=1%/0% bytes=200k seed=2", "-o", "run.svg")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("run.svg: 10.0.0.1:10000 → 10.0.0.2:80: 200 kB in ")
+    text = Path("run.svg").read_text()
+    assert all(f">{word}<" in text for word in ("cwnd", "ssthresh", "srtt", "lost on the way"))
+
+
+def test_simulated_flows_have_a_file_each_and_can_be_listed(plot: Plot) -> None:
+    line = ["--simulate", "rate=10M delay=1ms bytes=20k flows=2"]
+    assert len(plot(*line, "--list").stdout.splitlines()) == 3
+    assert plot(*line).exit_code == 0
+    assert pictures() == {"simulated-1.png", "simulated-2.png"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "either CAPTURE or --simulate"),
+        (["three.pcap", "--simulate", "rate=1M"], "either CAPTURE or --simulate"),
+        (["--simulate", "rate=fast"], "'fast'"),
+        (["--simulate", "queue=99G"], "queue"),
+        (["--simulate", "loss=100%"], "not even ARP"),
+    ],
+)
+def test_line_that_gives_no_run_is_answered_in_one_line(plot: Plot, arguments: list[str], said: str) -> None:
+    result = plot(*arguments)
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert said in result.stderr
 
 
 @pytest.mark.parametrize("missing", ["matplotlib", "numpy"])

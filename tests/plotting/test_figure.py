@@ -72,7 +72,7 @@ def test_legend_names_what_is_drawn(flow: Flow, tmp_path: Path) -> None:
         "DSACK block",
         "SYN",
         "RST",
-        "in flight",
+        "sent, not acknowledged",
         "by ACK",
         "by SACK",
         "(a capture does not show cwnd)",
