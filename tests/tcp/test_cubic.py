@@ -129,9 +129,9 @@ def test_ssthresh_is_at_least_two_segments(congestion):
 
 
 @pytest.mark.requirement("REC-5")
-def test_loss_counts_what_was_in_flight(congestion):
+def test_loss_of_a_window_that_was_not_filled_counts_what_was_in_flight(congestion):
     one = congestion.Controller("cubic", mss=MSS)
-    one.cwnd, one.flight = 100 * MSS, 50 * MSS
+    one.cwnd, one.flight, one.cwnd_limited = 100 * MSS, 50 * MSS, False
     one.loss()
     assert one.ssthresh == 35 * MSS
 

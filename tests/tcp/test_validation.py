@@ -189,15 +189,11 @@ def test_newreno_gives_back_a_fifth_at_an_ecn_echo(congestion):
 
 
 @pytest.mark.requirement("REC-5")
-@pytest.mark.parametrize(
-    ("superframe", "limited", "flight", "used"),
-    [(65000, True, 76, 100), (65000, True, 75, 75), (65000, False, 76, 76), (10000, True, 91, 100),
-     (10000, True, 90, 90), (0, True, 99, 99), (0, True, 99.5, 100), (65000, True, 120, 100)],
-)
-def test_what_waits_to_be_worth_a_superframe_counts_as_sent(congestion, superframe, limited, flight, used):
-    """Where cwnd is the limit, up to a quarter of it or a superframe; what goes beyond cwnd does not count."""
+@pytest.mark.parametrize(("limited", "flight", "used"), [(True, 60, 100), (False, 60, 60), (False, 120, 100)])
+def test_loss_counts_all_of_a_window_that_was_the_limit(congestion, limited, flight, used):
+    """What waits to be worth a superframe, or for the rest of a batch of ACKs, had room; what is beyond cwnd had not."""
     for name in PARTS:
-        one = congestion.Controller(name, mss=MSS, superframe=superframe)
-        one.cwnd, one.flight, one.cwnd_limited = 100 * MSS, int(flight * MSS), limited
+        one = congestion.Controller(name, mss=MSS)
+        one.cwnd, one.flight, one.cwnd_limited = 100 * MSS, flight * MSS, limited
         one.loss()
         assert one.ssthresh == part(one, used)

@@ -206,8 +206,8 @@ cdef void retransmission_timeout(tcb_t* tcb, int64_t now) noexcept nogil:
     if reneged:
         tcb.transport.counters.TCPSACKReneging += 1
     mark_expired(tcb, sent_by, reneged)
-    if not tcb.congestion.owns_window:
-        tcb.cwnd += tcb.in_flight
+    # beside the segment that on_timeout allows
+    tcb.cwnd += tcb.in_flight
     # RFC 5682 2.1 step 1: only the first time-out of a window can be judged
     tcb.frto = FRTO_OFF
     if anew and tcb.retries == 0 and not reneged and tcb.transport.tunables.frto:

@@ -192,7 +192,8 @@ cdef struct congestion_t:
     void (*on_loss)(tcb_t* tcb, int64_t now) noexcept nogil
     # ECN-Echo, the window is to come down: set ssthresh (RFC 8511); prr_flight is what was in flight before this ACK
     void (*on_ecn)(tcb_t* tcb, int64_t now) noexcept nogil
-    # retransmission time-out (tcb.retries: how many went before for the same data): set ssthresh and cwnd
+    # retransmission time-out (tcb.retries: how many went before for the same data): set ssthresh, and cwnd to what goes
+    # beside that which stays in flight
     void (*on_timeout)(tcb_t* tcb, int64_t now) noexcept nogil
     # everything outstanding when recovery, reduction or loss began is acknowledged; NULL: nothing to do
     void (*on_recovered)(tcb_t* tcb, int64_t now) noexcept nogil

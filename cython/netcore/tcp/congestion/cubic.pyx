@@ -8,10 +8,10 @@ from netcore.tcp.congestion.validation cimport (
 )
 from netcore.tcp.congestion.windows cimport (
     SSTHRESH_UNKNOWN, WINDOW_LIMIT, fraction_of, grow_slowly, slow_start_growth, start_window,
-    window_filled, window_marked,
+    window_filled,
 )
 from netcore.tcp.flight cimport ack_sample_t
-from netcore.tcp.tcb cimport congestion_t, tcb_t
+from netcore.tcp.tcb cimport congestion_t, flight_size, tcb_t
 
 cdef enum:
     MILLISECOND = 1_000_000
@@ -154,10 +154,10 @@ cdef void on_ack(tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept n
         avoid_congestion(tcb, state, sample.acked, now)
 
 
-cdef void reduce(tcb_t* tcb, uint32_t filled, uint32_t percent) noexcept nogil:
+cdef void reduce(tcb_t* tcb, uint32_t flight, uint32_t percent) noexcept nogil:
     """4.6, with fast convergence (4.7): a window that did not reach the last W_max makes room for new flows."""
     cdef cubic_t* state = state_of(tcb)
-    cdef uint32_t used = validation_loss(&state.validation, tcb, filled)
+    cdef uint32_t used = validation_loss(&state.validation, tcb, flight)
     cdef uint32_t window = used if state.validation.lost_nonvalidated else tcb.cwnd
     state.before = state.stage
     state.stage.epoch = 0
@@ -170,12 +170,13 @@ cdef void reduce(tcb_t* tcb, uint32_t filled, uint32_t percent) noexcept nogil:
 
 
 cdef void on_loss(tcb_t* tcb, int64_t now) noexcept nogil:
-    reduce(tcb, window_filled(tcb), LOSS_PERCENT)
+    reduce(tcb, flight_size(tcb), LOSS_PERCENT)
 
 
 cdef void on_ecn(tcb_t* tcb, int64_t now) noexcept nogil:
+    # prr_flight: the ACK that brought the echo may cover all that was in flight
     # RFC 8511 3.1 speaks of congestion avoidance; slow start may be far beyond what the path carries
-    reduce(tcb, window_marked(tcb), LOSS_PERCENT if tcb.cwnd < tcb.ssthresh else ECN_PERCENT)
+    reduce(tcb, tcb.prr_flight, LOSS_PERCENT if tcb.cwnd < tcb.ssthresh else ECN_PERCENT)
 
 
 cdef void on_timeout(tcb_t* tcb, int64_t now) noexcept nogil:
@@ -185,7 +186,7 @@ cdef void on_timeout(tcb_t* tcb, int64_t now) noexcept nogil:
         state.before = state.stage
         forget(&state.stage)
         state.stage.cwnd_prior = tcb.cwnd
-        tcb.ssthresh = fraction_of(window_filled(tcb), LOSS_PERCENT, tcb)
+        tcb.ssthresh = fraction_of(window_filled(tcb, flight_size(tcb)), LOSS_PERCENT, tcb)
     tcb.cwnd = tcb.eff_mss
     validation_begin(&state.validation)
 

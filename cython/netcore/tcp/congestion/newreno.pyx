@@ -5,10 +5,10 @@ from netcore.tcp.congestion.validation cimport (
     validation_ack, validation_begin, validation_idle, validation_loss, validation_recovered, validation_t,
 )
 from netcore.tcp.congestion.windows cimport (
-    WINDOW_LIMIT, fraction_of, grow_slowly, slow_start_growth, start_window, window_filled, window_marked,
+    WINDOW_LIMIT, fraction_of, grow_slowly, slow_start_growth, start_window, window_filled,
 )
 from netcore.tcp.flight cimport ack_sample_t
-from netcore.tcp.tcb cimport congestion_t, tcb_t
+from netcore.tcp.tcb cimport congestion_t, flight_size, tcb_t
 
 cdef enum:
     # parts of the window that are left by a loss (RFC 5681 equation 4) and by ECN-Echo (RFC 8511 3.1), per cent
@@ -50,21 +50,22 @@ cdef void on_ack(tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept n
 
 
 cdef void on_loss(tcb_t* tcb, int64_t now) noexcept nogil:
-    tcb.ssthresh = fraction_of(validation_loss(&state_of(tcb).validation, tcb, window_filled(tcb)), LOSS_PERCENT, tcb)
+    tcb.ssthresh = fraction_of(validation_loss(&state_of(tcb).validation, tcb, flight_size(tcb)), LOSS_PERCENT, tcb)
     state_of(tcb).acked = 0
 
 
 cdef void on_ecn(tcb_t* tcb, int64_t now) noexcept nogil:
+    # prr_flight: the ACK that brought the echo may cover all that was in flight
     # RFC 8511 3.1 speaks of congestion avoidance; slow start may be far beyond what the path carries
     cdef uint32_t percent = LOSS_PERCENT if tcb.cwnd < tcb.ssthresh else ECN_PERCENT
-    tcb.ssthresh = fraction_of(validation_loss(&state_of(tcb).validation, tcb, window_marked(tcb)), percent, tcb)
+    tcb.ssthresh = fraction_of(validation_loss(&state_of(tcb).validation, tcb, tcb.prr_flight), percent, tcb)
     state_of(tcb).acked = 0
 
 
 cdef void on_timeout(tcb_t* tcb, int64_t now) noexcept nogil:
     # RFC 5681 3.1: ssthresh stands still while the same segment is sent again and again
     if tcb.retries == 0:
-        tcb.ssthresh = fraction_of(window_filled(tcb), LOSS_PERCENT, tcb)
+        tcb.ssthresh = fraction_of(window_filled(tcb, flight_size(tcb)), LOSS_PERCENT, tcb)
     tcb.cwnd = tcb.eff_mss
     state_of(tcb).acked = 0
     validation_begin(&state_of(tcb).validation)

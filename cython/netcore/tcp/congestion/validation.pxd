@@ -36,8 +36,8 @@ cdef struct validation_t:
 cdef void validation_begin(validation_t* validation) noexcept nogil
 # An ACK outside recovery. May end the non-validated period: cwnd and ssthresh are set (4.4.3).
 cdef void validation_ack(validation_t* validation, tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept nogil
-# Loss or ECN-Echo with `used` bytes of cwnd in use: what the algorithm takes its part of for ssthresh (4.4.1).
-cdef uint32_t validation_loss(validation_t* validation, const tcb_t* tcb, uint32_t used) noexcept nogil
+# Loss or ECN-Echo with `flight` bytes in flight: what the algorithm takes its part of for ssthresh (4.4.1).
+cdef uint32_t validation_loss(validation_t* validation, const tcb_t* tcb, uint32_t flight) noexcept nogil
 # Recovery is over: the window pays for what was lost, if it had not been validated (4.4.1). percent: the algorithm's
 # part of the window at a loss.
 cdef void validation_recovered(validation_t* validation, tcb_t* tcb, uint32_t percent) noexcept nogil

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from netcore.posix cimport memset
-from netcore.tcp.congestion.windows cimport fraction_of, initial_window
+from netcore.tcp.congestion.windows cimport fraction_of, initial_window, window_filled
 from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.tcb cimport PHASE_OPEN, tcb_t
 
@@ -83,17 +83,17 @@ cdef void validation_ack(validation_t* validation, tcb_t* tcb, const ack_sample_
     validation.window = tcb.cwnd
 
 
-cdef uint32_t validation_loss(validation_t* validation, const tcb_t* tcb, uint32_t used) noexcept nogil:
+cdef uint32_t validation_loss(validation_t* validation, const tcb_t* tcb, uint32_t flight) noexcept nogil:
     validation.lost_nonvalidated = validation.nonvalidated
     if not validation.nonvalidated:
-        return used
-    if used < pipe_ack(validation):
-        used = pipe_ack(validation)
-    if used > tcb.cwnd:
-        used = tcb.cwnd
-    validation.window = used
+        return window_filled(tcb, flight)
+    if flight < pipe_ack(validation):
+        flight = pipe_ack(validation)
+    if flight > tcb.cwnd:
+        flight = tcb.cwnd
+    validation.window = flight
     validation.lost_before = <uint32_t> tcb.lost
-    return used
+    return flight
 
 
 cdef void validation_recovered(validation_t* validation, tcb_t* tcb, uint32_t percent) noexcept nogil:

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.seqnum cimport seq_leq
-from netcore.tcp.tcb cimport PHASE_LOSS, flight_size, tcb_t
+from netcore.tcp.tcb cimport PHASE_LOSS, tcb_t
 
 cdef enum:
     # no congestion has been met yet (RFC 5681 3.1: as high as possible)
@@ -29,24 +29,14 @@ cdef inline uint32_t fraction_of(uint32_t window, uint32_t percent, const tcb_t*
     return part if part > 2 * <uint32_t> tcb.eff_mss else 2 * <uint32_t> tcb.eff_mss
 
 
-cdef inline uint32_t window_filled(const tcb_t* tcb) noexcept nogil:
-    """FlightSize, without what limited transmit sent beyond cwnd (RFC 5681 3.2 step 2).
+cdef inline uint32_t window_filled(const tcb_t* tcb, uint32_t flight) noexcept nogil:
+    """What a loss takes its part of (RFC 5681 equation 4, RFC 9438 4.6): the flight, at most cwnd, or cwnd itself.
 
-    Where cwnd is the limit, what it has room for and waits to be worth a superframe (output.new_text: up to a quarter
-    of cwnd) counts as sent, or a loss would cost superframes a quarter more than single segments.
+    Where cwnd was the limit when something went last, the flight was as large as that, and FlightSize is too small by
+    what waits to be worth a superframe and by the ACKs of this batch that nothing was sent for yet: a loss would cost a
+    quarter more than it does a sender of single segments.
     """
-    cdef uint32_t flight = flight_size(tcb)
-    cdef uint32_t waiting = tcb.cwnd // 4 if tcb.cwnd // 4 < tcb.transport.superframe else tcb.transport.superframe
-    if waiting < tcb.eff_mss:
-        waiting = tcb.eff_mss
-    if flight >= tcb.cwnd or tcb.cwnd_limited and tcb.cwnd - flight < waiting:
-        return tcb.cwnd
-    return flight
-
-
-cdef inline uint32_t window_marked(const tcb_t* tcb) noexcept nogil:
-    """What of cwnd was in use when ECN-Echo came: the ACK that brought it may cover all of that."""
-    return tcb.prr_flight if tcb.prr_flight < tcb.cwnd else tcb.cwnd
+    return tcb.cwnd if tcb.cwnd_limited or flight > tcb.cwnd else flight
 
 
 cdef inline uint32_t slow_start_growth(const tcb_t* tcb, const ack_sample_t* sample) noexcept nogil:
