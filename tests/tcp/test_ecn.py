@@ -329,7 +329,7 @@ def test_echo_in_congestion_avoidance_costs_less_than_a_loss(make_host, algorith
     assert before["cwnd"] >= before["ssthresh"]
     assert before["cwnd"] - before["flight"] < MSS
     peer.send("AE", ack=sent[0].seq + len(sent[0].text))
-    assert endpoint.info()["ssthresh"] == before["flight"] * percent // 100
+    assert endpoint.info()["ssthresh"] == before["cwnd"] * percent // 100
 
 
 def test_echo_with_an_ack_of_everything_costs_no_more_than_another(make_host):
