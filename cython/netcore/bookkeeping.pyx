@@ -16,7 +16,7 @@ cdef bint is_stretch_right(const flight_t* flight, const treap_node_t* node, uin
     if stretch.marks & SENT_SACKED:
         return stretch.link.where == NULL and not stretch.marks & SENT_LOST
     if stretch.marks & SENT_LOST:
-        return stretch.link.where == &flight.lost_order
+        return stretch.link.where == &flight.lost_order or stretch.link.where == &flight.lost_again_order
     return stretch.link.where == &flight.in_flight_order
 
 
@@ -47,7 +47,7 @@ cdef bint is_flight_right(const tcb_t* tcb) noexcept nogil:
         node = node.next
     return (at == tcb.snd_nxt and in_flight == tcb.in_flight and sacked == tcb.sacked
             and sacked_segments == tcb.sacked_segments
-            and orders == flight.in_flight_order.count + flight.lost_order.count)
+            and orders == flight.in_flight_order.count + flight.lost_order.count + flight.lost_again_order.count)
 
 
 cdef bint is_reassembly_right(const tcb_t* tcb) noexcept nogil:
