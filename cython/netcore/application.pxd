@@ -42,7 +42,9 @@ cdef struct habits_t:
 # what all applications of a simulator share
 cdef struct traffic_t:
     pattern_t pattern
+    # where wrong bytes are reported, if that is asked for
     violation_t* violation
+    bint checked
     uint8_t scratch[65536]
 
 cdef struct application_t:

@@ -18,7 +18,7 @@ from netcore.tcp.tcb cimport (
     READY_WRITABLE, STATUS_ABORTED, STATUS_NOT_CONNECTED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_WOULD_BLOCK, Status,
     tcb_t,
 )
-from netcore.violation cimport violate, violation_t, with_value
+from netcore.violation cimport is_wanted, violate, violation_t, with_value
 from netcore.wire.address cimport address_of_ipv4, address_t, same_address
 
 cdef enum:
@@ -91,6 +91,8 @@ cdef void verify(application_t* application, const uint8_t* octets, uint64_t len
     cdef traffic_t* traffic = application.traffic
     if application.received + <int64_t> length > application.to_receive:
         report(application, "stream_length", application.to_receive)
+    elif traffic.checked and is_wanted(traffic.violation, "stream_bytes"):
+        report(application, "stream_bytes", application.received)
     elif not pattern_fits(&traffic.pattern, application.receive_key, application.received, octets, length):
         report(application, "stream_bytes", pattern_first_wrong(&traffic.pattern, application.receive_key,
                                                                 application.received, octets, length))
@@ -130,7 +132,8 @@ cdef void read_on(application_t* application, int64_t now) noexcept nogil:
         if ended:
             application.ended = True
             application.ended_at = now
-            if application.received != application.to_receive:
+            if (application.received != application.to_receive
+                    or application.traffic.checked and is_wanted(application.traffic.violation, "stream_length")):
                 report(application, "stream_length", application.received)
             return
         most = 1 << 62

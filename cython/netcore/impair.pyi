@@ -19,8 +19,8 @@ class Impairment:
         probabilities; within one, frames are lost with burst_loss. Mean length of a burst in frames: 1e6 / burst_end.
     duplicate, corrupt: a frame comes twice; one bit behind the link header is flipped.
     truncate: a frame is cut to a random shorter length.
-    reorder: frames held back while others overtake; for reorder_by ns, or, when reorder_frames is N > 0, until 1 to N
-        (at random) later frames have passed, but at most reorder_by ns.
+    reorder: frames held back while others overtake; for reorder_by ns, or, when reorder_frames is N > 0, behind the
+        next 1 to N frames (at random), but for at most reorder_by ns.
     delay, jitter: the way takes delay and a random part of jitter; jitter alone does not reorder.
     rate: of the transmitter, 0: no limit. queue: bytes that may wait for it; a frame beyond is dropped.
     ecn_bytes, ecn_delay: a frame with ECT that finds more bytes than this waiting, or that has to wait for longer than

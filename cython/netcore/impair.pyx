@@ -218,12 +218,10 @@ cdef void transmit(impair_t* impair, chunk_t* chunk, int64_t now) noexcept nogil
         parcel.way += random_below(&impair.random, <uint32_t> faults.jitter)
     impair.waiting += 1
     count_up(&impair.passed)
-    if happens(impair, faults.reorder):
-        if hold_back(impair, parcel):
-            return
-    append(impair, parcel)
     if impair.held_count:
-        overtake(impair, parcel.due)
+        overtake(impair, sent + parcel.way if sent + parcel.way > impair.last_due else impair.last_due)
+    if not happens(impair, faults.reorder) or not hold_back(impair, parcel):
+        append(impair, parcel)
 
 
 cdef bint hold_back(impair_t* impair, parcel_t* parcel) noexcept nogil:
@@ -264,7 +262,10 @@ cdef void forget_held(impair_t* impair, uint32_t place) noexcept nogil:
 
 
 cdef void overtake(impair_t* impair, int64_t due) noexcept nogil:
-    """A frame that arrives at `due` passes those held back: those that enough have passed arrive right behind it."""
+    """One more frame has entered behind those held back, to arrive at `due`: whom enough have passed arrives then.
+
+    It counts even if it is held back as well, so that nothing comes later than by the number of frames asked for.
+    """
     cdef uint32_t i = 0
     cdef parcel_t* parcel
     while i < impair.held_count:

@@ -49,7 +49,7 @@ cdef struct parcel_t:
     int64_t sent
     int64_t way
     int64_t due
-    # frames that are still to overtake it; 0: only time lets it go
+    # frames that are still to enter behind it; 0: only time lets it go
     uint32_t to_pass
 
 cdef struct impair_t:

@@ -12,7 +12,7 @@ from netcore.tcp.tcb cimport (
     CLOSED, ENTRY_CONNECTION, FIN_WAIT_2, FRTO_SECOND, LISTEN, SYN_SENT, TIMER_COUNT, TIMER_DELAYED_ACK, TIMER_ORPHAN,
     TIME_WAIT, entry_t, flight_size, is_synchronized, queue_seq, tcb_t,
 )
-from netcore.violation cimport violate, violation_t, with_value
+from netcore.violation cimport is_wanted, violate, violation_t, with_value
 from netcore.wire.address cimport address_of_ipv4, address_t
 from netcore.wire.ethernet cimport ETHERNET_HEADER_LENGTH, ETHERTYPE_IPV4
 from netcore.wire.ipv4 cimport PROTOCOL_TCP
@@ -89,8 +89,7 @@ cdef bint blame(checker_t* checker, const tcb_t* tcb, const char* invariant) noe
 
 
 cdef bint wanted(checker_t* checker, const char* invariant) noexcept nogil:
-    """A test wants this one to fail."""
-    return checker.violation.wanted != NULL and strcmp(checker.violation.wanted, invariant) == 0
+    return is_wanted(checker.violation, invariant)
 
 
 # ---- after an event

@@ -99,5 +99,7 @@ cdef int64_t network_next(network_t* network) noexcept nogil
 # Carries out events due by `time`, at most `most`, while no invariant is violated and (if asked for) an application is
 # not done. How many it did.
 cdef uint64_t network_run(network_t* network, int64_t time, uint64_t most, bint until_done) noexcept nogil
+# Something has been put onto a way from outside.
+cdef void network_notice(network_t* network, way_t* way) noexcept nogil
 # Takes note of a node, way or application; False when there is no memory.
 cdef bint network_reserve(network_t* network) noexcept nogil

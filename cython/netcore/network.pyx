@@ -47,6 +47,10 @@ cdef void schedule_way(network_t* network, way_t* way) noexcept nogil:
         arm_ranked(&network.agenda, &way.deadline, way, AGENDA_WAY, due, rank(AGENDA_WAY, way.number))
 
 
+cdef void network_notice(network_t* network, way_t* way) noexcept nogil:
+    schedule_way(network, way)
+
+
 cdef void schedule_host(network_t* network, node_t* node) noexcept nogil:
     """No later than the earliest time-out; the loop finds out when it really is."""
     cdef int64_t due = earliest(&node.host.transport.deadlines)

@@ -7,12 +7,15 @@ from netcore.impair cimport Impairment
 from netcore.network cimport network_t, node_t
 from netcore.sampling cimport samples_t
 
+cdef class Simulator
+
 cdef class Switch:
     cdef Simulator owner
     cdef node_t* node
     cdef str label
 
 cdef class Link:
+    cdef Simulator owner
     cdef readonly int number
     cdef readonly tuple ends
     cdef readonly Impairment forward

@@ -8,6 +8,8 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self, final
 
+from typing_extensions import Buffer
+
 from netcore.endpoint import Endpoint
 from netcore.engine import Engine
 from netcore.impair import Impairment
@@ -39,6 +41,8 @@ class Link:
         """From ends[0] to ends[1]."""
     @property
     def backward(self) -> Impairment: ...
+    def inject(self, frame: Buffer, forward: bool = True) -> None:
+        """A frame that nobody has sent enters the link now, at ends[0] or (forward False) at ends[1]."""
 
 class Frame(NamedTuple):
     """A frame as it arrived at the end of a link."""

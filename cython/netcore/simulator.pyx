@@ -5,6 +5,7 @@ import ipaddress
 from array import array
 from typing import NamedTuple
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
@@ -21,7 +22,7 @@ from netcore.invariants cimport checker_close, checker_open
 from netcore.ip.routes cimport next_hop
 from netcore.liveness cimport arrival_bound, check_arrivals
 from netcore.network cimport (
-    network_enter, network_leave, network_next, network_reserve, network_run, network_t, node_t, way_t,
+    network_enter, network_leave, network_next, network_notice, network_reserve, network_run, network_t, node_t, way_t,
 )
 from netcore.posix cimport calloc, free, iovec, memset, realloc
 from netcore.sampling cimport sample_t, samples_t
@@ -41,6 +42,8 @@ cdef enum:
     # events between two looks at the keyboard
     SLICE = 1 << 20
     FIRST_PORT = 10000
+    LINK_HEADER = 14
+    LONGEST_FRAME = 66000
     HOUR = 3_600_000_000_000
 
 INVARIANTS = {
@@ -151,6 +154,26 @@ cdef class Switch:
 @cython.final
 cdef class Link:
     """A link of two directions between two nodes. From Simulator.link."""
+
+    def inject(self, frame, bint forward=True) -> None:
+        """A frame that nobody has sent enters the link now."""
+        cdef network_t* network = &self.owner.network
+        cdef way_t* way = network.ways[2 * self.number + (not forward)]
+        cdef Py_buffer view
+        cdef vnet_header_t vnet
+        cdef iovec piece
+        self.owner.prepare()
+        memset(&vnet, 0, sizeof(vnet))
+        PyObject_GetBuffer(frame, &view, PyBUF_SIMPLE)
+        piece.iov_base = view.buf
+        piece.iov_len = <size_t> view.len
+        fits = LINK_HEADER <= view.len <= LONGEST_FRAME
+        if fits:
+            impair_put(way.impair, &piece, 1, <uint32_t> view.len, &vnet, network.now)
+            network_notice(network, way)
+        PyBuffer_Release(&view)
+        if not fits:
+            raise ValueError(f"a frame has {LINK_HEADER} to {LONGEST_FRAME} bytes, not {len(frame)}")
 
 
 @cython.final
@@ -284,7 +307,7 @@ cdef class Simulator:
         pattern_open(&network.traffic.pattern, mixed(self.seed, 1))
         network.traffic.violation = &network.violation
         network.trace.hash = mixed(0, 2)
-        network.checker.on = check
+        network.checker.on = network.traffic.checked = check
         self.checking = check
         if not checker_open(&network.checker, &network.violation):
             raise MemoryError
@@ -421,6 +444,7 @@ cdef class Simulator:
         for end in (one, other):
             if isinstance(end, Engine) and self.neighbors[self.node_of(end).number]:
                 raise ValueError(f"{(<Engine> end).address} has a link already: a host has one interface")
+        link.owner = self
         link.number = len(self.links)
         link.ends = one, other
         link.forward = self.impairment(forward, both, 0)

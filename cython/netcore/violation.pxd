@@ -3,6 +3,9 @@
 from libc.stdint cimport int64_t, uint16_t, uint64_t
 from netcore.wire.address cimport address_t
 
+cdef extern from "<string.h>" nogil:
+    int strcmp(const char* left, const char* right)
+
 cdef enum:
     VALUES_MOST = 32
 
@@ -37,6 +40,11 @@ cdef inline bint violate(violation_t* violation, const char* invariant, const ad
     violation.local_port = local_port
     violation.remote_port = remote_port
     return True
+
+
+cdef inline bint is_wanted(const violation_t* violation, const char* invariant) noexcept nogil:
+    """A test wants this one to fail."""
+    return violation.wanted != NULL and strcmp(violation.wanted, invariant) == 0
 
 
 cdef inline void with_value(violation_t* violation, const char* name, int64_t value) noexcept nogil:

@@ -1,8 +1,10 @@
 """The simulator: what it is made of, one seed is one run, applications of the core and of Python, what can be seen."""
 
+import re
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -368,3 +370,14 @@ def test_pair_and_simulator_carry_the_same_frames() -> None:
         found.append([frame[-1] for frame in runner.recorded()])
     assert found[0] == found[1]
     assert len(found[0]) > 70
+
+
+def test_sample_of_the_readme_runs_as_written() -> None:
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    [sample] = re.findall(r"^    from netcore\.simulator(?:.*\n(?:(?=\n)|(?=    )))+", text, re.MULTILINE)
+    program = re.sub(r"^    ", "", sample, flags=re.MULTILINE)
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    goodput, retransmitted, trace_hash = found.stdout.split()
+    assert int(goodput) > 1_000_000
+    assert int(retransmitted) > 50
+    assert re.fullmatch("0x[0-9a-f]{10,16}", trace_hash)

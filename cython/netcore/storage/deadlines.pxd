@@ -144,9 +144,10 @@ cdef inline void arm(deadlines_t* heap, deadline_t* node, void* owner, int kind,
 
 cdef inline void deadlines_reorder(deadlines_t* heap) noexcept nogil:
     """Makes it a heap again after the owner has changed the times of items and nodes in place."""
-    cdef int64_t index
-    for index in range((<int64_t> heap.count - 2) // 4, -1, -1):
-        sift_down(heap, <uint32_t> index, heap.items[index])
+    cdef uint32_t index = heap.count
+    while index:
+        index -= 1
+        sift_down(heap, index, heap.items[index])
 
 
 cdef inline int64_t earliest(const deadlines_t* heap) noexcept nogil:
