@@ -397,6 +397,8 @@ cdef class Simulator:
             address = str(ipaddress.IPv4Address("10.0.0.0") + number)
         words = (mixed(self.seed, part + number) for part in (1000, 2000))
         arguments.setdefault("seed", b"".join(word.to_bytes(8, "big") for word in words))
+        # one that no two seeds bring to meet
+        arguments.setdefault("mac", b"\x02\x57" + ipaddress.IPv4Address(address).packed)
         return self.add(Engine(address=address, prefix=prefix, **arguments))
 
     def add(self, Engine engine not None) -> Engine:
