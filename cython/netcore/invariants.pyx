@@ -252,7 +252,9 @@ cdef uint32_t allowance(const tcb_t* tcb) noexcept nogil:
 
 cdef void check_new_text(checker_t* checker, const tcb_t* tcb, uint32_t seq, uint32_t length) noexcept nogil:
     """RFC 5681 3.1: what is new does not leave beyond the congestion window; in_flight counts it already."""
-    cdef bint holds = tcb.in_flight <= tcb.cwnd + allowance(tcb) or tcb.in_flight <= tcb.eff_mss or tcb.persisting
+    # FIN takes no room
+    cdef uint32_t text = tcb.in_flight - tcb.fin_sent
+    cdef bint holds = text <= tcb.cwnd + allowance(tcb) or text <= tcb.eff_mss or tcb.persisting
     if tcb.frto == FRTO_SECOND:
         # what else is in flight then is what the time-out could not tell from lost
         holds = True

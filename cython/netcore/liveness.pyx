@@ -24,17 +24,20 @@ cdef enum:
     MILLION = 1_000_000
     # a full queue in front of a rate loses frames too
     OVERFLOW_LOSS = 100_000
-    # losses from which on bounds and blame end; both ways together
+    # losses from which on there is no bound; both ways together
     HOPELESS = 450_000
-    # losses from which on a handshake may fail for no other reason
-    HARD_TO_OPEN = 20_000
 
 cdef extern from *:
     """
     /* ns: as good as never, and its sums with itself still fit */
     #define CENTURY INT64_C(3000000000000000000)
+    /* probabilities are counted in parts of CERTAIN; what is less likely than the other does not happen */
+    #define CERTAIN INT64_C(1000000000000000000)
+    #define UNHEARD_OF INT64_C(100000000)
     """
     const int64_t CENTURY
+    const int64_t CERTAIN
+    const int64_t UNHEARD_OF
 
 # the ways from one host to another, together
 cdef struct path_t:
@@ -45,8 +48,13 @@ cdef struct path_t:
     int64_t rate
     # bytes of an IP packet
     int64_t mtu
-    # parts per million lost or damaged
+    # parts per million lost or damaged; and of those that follow a lost one and are alone on the link
     int64_t loss
+    int64_t again
+
+
+cdef int64_t least(int64_t one, int64_t other) noexcept nogil:
+    return one if one < other else other
 
 
 cdef int64_t losses(const faults_t* faults) noexcept nogil:
@@ -55,6 +63,13 @@ cdef int64_t losses(const faults_t* faults) noexcept nogil:
     if faults.burst_begin:
         total += scale(faults.burst_loss, faults.burst_begin, faults.burst_begin + faults.burst_end)
     return MILLION if faults.down or total > MILLION else total
+
+
+cdef int64_t losses_again(const faults_t* faults) noexcept nogil:
+    """Parts per million lost right behind a lost frame: a burst of the chain ends only as frames go by."""
+    if faults.burst_begin:
+        return losses(faults) + scale(faults.burst_loss, MILLION - faults.burst_end, MILLION)
+    return losses(faults)
 
 
 cdef faults_t final_faults(const impair_t* impair) noexcept nogil:
@@ -67,7 +82,7 @@ cdef faults_t final_faults(const impair_t* impair) noexcept nogil:
 
 
 cdef int64_t worst_losses(const impair_t* impair, int64_t* down) noexcept nogil:
-    """The most of each fault at any time, outages aside; how long (ns) those lasted is added to `down`."""
+    """losses_again with the most of each fault at any time, outages aside; how long (ns) those lasted goes to `down`."""
     cdef faults_t faults = impair.faults
     cdef faults_t most = impair.faults
     cdef int64_t* values = <int64_t*> &most
@@ -75,9 +90,12 @@ cdef int64_t worst_losses(const impair_t* impair, int64_t* down) noexcept nogil:
     cdef int64_t since = 0
     cdef uint32_t i
     cdef uint32_t which_down = <uint32_t> (&faults.down - <int64_t*> &faults)
+    cdef uint32_t which_end = <uint32_t> (&faults.burst_end - <int64_t*> &faults)
     for i in range(impair.change_count):
         change = &impair.changes[i]
-        if change.which != which_down:
+        if change.which == which_end:
+            values[change.which] = least(change.value, values[change.which])
+        elif change.which != which_down:
             values[change.which] = change.value if change.value > values[change.which] else values[change.which]
         elif change.value and not since:
             since = change.time
@@ -87,24 +105,26 @@ cdef int64_t worst_losses(const impair_t* impair, int64_t* down) noexcept nogil:
     if since:
         down[0] = CENTURY
     most.down = 0
-    return losses(&most)
+    return losses_again(&most)
 
 
 cdef void walk(const network_t* network, const node_t* source, const node_t* target, path_t* path) noexcept nogil:
     cdef way_t* way = source.out
     cdef faults_t faults
     path.exists = False
-    path.time = path.loss = path.rate = 0
+    path.time = path.loss = path.again = path.rate = 0
     path.mtu = 65535
     while way != NULL:
         faults = final_faults(way.impair)
         path.time += faults.delay + faults.jitter + faults.reorder_by * (faults.reorder != 0)
         path.loss += losses(&faults)
+        path.again += losses_again(&faults)
         path.mtu = faults.mtu if faults.mtu < path.mtu else path.mtu
         if faults.rate:
             path.rate = faults.rate if path.rate == 0 or faults.rate < path.rate else path.rate
             path.time += scale(faults.queue + path.mtu, 8_000_000_000, faults.rate)
             path.loss += OVERFLOW_LOSS
+            path.again += OVERFLOW_LOSS
         if way.target == target:
             path.exists = True
             return
@@ -132,10 +152,6 @@ cdef int64_t application_time(const application_t* application) noexcept nogil:
     return total
 
 
-cdef int64_t least(int64_t one, int64_t other) noexcept nogil:
-    return one if one < other else other
-
-
 cdef int64_t patience(const tunables_t* tunables, int64_t rto) noexcept nogil:
     """How long a connection goes on sending the same data again."""
     cdef int64_t total = 0
@@ -155,12 +171,13 @@ cdef int64_t stream_time(const application_t* sender, const path_t* there, const
     cdef int64_t segment = least(least(there.mtu, back.mtu), sender.host.interface.mtu) - 60
     cdef int64_t round_trip = there.time + back.time + tunables.delayed_ack
     cdef int64_t loss = there.loss + back.loss
+    cdef int64_t again = there.again + back.again
     cdef int64_t rto = 3 * round_trip if 3 * round_trip > tunables.rto_minimum else tunables.rto_minimum
     cdef int64_t count, step, total
     rto = least(rto, tunables.rto_maximum)
     if sender.peer != NULL and sender.peer.habits.receive_buffer:
         buffer = least(buffer, sender.peer.habits.receive_buffer)
-    if loss >= HOPELESS:
+    if again >= HOPELESS:
         return CENTURY
     if sender.habits.nodelay:
         segment = least(segment, sender.habits.write_size)
@@ -173,7 +190,7 @@ cdef int64_t stream_time(const application_t* sender, const path_t* there, const
         step += rto
     count = sender.to_send // (segment if segment > 1 else 1) + 10
     total = times(count, step)
-    total = plus(total, times(scale(count, 4 * loss, MILLION - 2 * loss), rto))
+    total = plus(total, times(scale(count, 4 * loss, MILLION - 2 * again), rto))
     return plus(total, patience(tunables, rto)) if loss else total
 
 
@@ -221,18 +238,30 @@ cdef int64_t arrival_bound(network_t* network) noexcept nogil:
     return plus(healed, margin) if margin < CENTURY else NEVER - 1
 
 
+cdef bint is_possible(int64_t loss, int64_t tries) noexcept nogil:
+    """Whether it may happen that so many frames in a row, each alone on the link, are lost."""
+    cdef int64_t chance = CERTAIN
+    while tries and chance > UNHEARD_OF:
+        chance = scale(chance, least(loss, MILLION), MILLION)
+        tries -= 1
+    return chance > UNHEARD_OF
+
+
 cdef bint may_fail(const network_t* network, const application_t* client) noexcept nogil:
-    """Whether the links are bad enough for the connection to time out."""
+    """Whether the links are bad enough for the connection to time out, or to be forgotten by its server half-open."""
     cdef int64_t down = 0, loss = 0
     cdef uint32_t i
     cdef const tunables_t* tunables = &client.host.transport.tunables
+    cdef const tunables_t* other = &client.peer.host.transport.tunables
     for i in range(network.way_count):
         loss += worst_losses(network.ways[i].impair, &down)
         if network.ways[i].impair.faults.rate or network.ways[i].impair.change_count:
             loss += OVERFLOW_LOSS // 10
     if client.connected_at == 0:
-        return down != 0 or loss > HARD_TO_OPEN
-    return loss >= HOPELESS or down > patience(tunables, tunables.rto_minimum) // 4
+        return down != 0 or is_possible(loss, tunables.syn_retries + 1)
+    if client.peer.connected_at == 0:
+        return down != 0 or is_possible(loss, other.synack_retries + 1)
+    return is_possible(loss, tunables.data_retries + 1) or down > patience(tunables, tunables.rto_minimum) // 4
 
 
 cdef bint is_rude(const application_t* application) noexcept nogil:
@@ -243,12 +272,16 @@ cdef bint is_rude(const application_t* application) noexcept nogil:
 cdef void check_arrival(network_t* network, application_t* application, bint late) noexcept nogil:
     cdef const char* invariant = NULL
     cdef application_t* peer = application.peer
+    cdef const application_t* client
     cdef bint timed_out, excused
     if peer == NULL or is_rude(application) or is_rude(peer):
         return
+    client = application if application.active else peer
     timed_out = (application.status == STATUS_TIMED_OUT or application.status == STATUS_UNREACHABLE
-                 or peer.status == STATUS_TIMED_OUT or peer.status == STATUS_UNREACHABLE)
-    excused = timed_out and may_fail(network, application if application.active else peer)
+                 or peer.status == STATUS_TIMED_OUT or peer.status == STATUS_UNREACHABLE
+                 # nothing but a time-out can end what an application has let go, or a server that was never connected
+                 or not application.done and peer.done or client.peer.connected_at == 0)
+    excused = timed_out and may_fail(network, client)
     if application.done and application.status != STATUS_OK and not excused:
         invariant = "delivery"
     elif late and not application.done and not excused:
