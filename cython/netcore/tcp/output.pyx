@@ -272,9 +272,11 @@ cdef bint send_tail_probe(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept 
     if stretch == NULL or tcb.phase != PHASE_OPEN:
         return False
     tcb.transport.counters.TCPLossProbes += 1
-    if available and window >= <int32_t> tcb.eff_mss and not tcb.fin_sent and may_record(tcb):
-        if available > tcb.eff_mss:
-            available = tcb.eff_mss
+    if available > tcb.eff_mss:
+        available = tcb.eff_mss
+    if available and window >= <int32_t> available and not tcb.fin_sent and may_record(tcb):
+        # out from now on: 7.2 starts no timer for a probe behind a probe
+        tcb.probe_out = True
         send_new(tcb, out, available, tcb.fin_queued and sent + available == tcb.send_queue.length
                  and window > <int32_t> available, now)
         tcb.probe_again = False

@@ -8,6 +8,7 @@ from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_lt
 from netcore.tcp.tcb cimport (
     PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, TIMER_PROBE, TIMER_REORDERING, TIMER_RETRANSMIT, cancel, schedule, tcb_t,
 )
+from netcore.wire.tcp cimport segment_t
 
 cdef enum:
     DUPLICATES_FOR_LOSS = 3
@@ -93,7 +94,7 @@ cdef void schedule_probe(tcb_t* tcb, int64_t now) noexcept nogil:
     schedule(tcb, TIMER_PROBE, now + wait)
 
 
-cdef bint is_repaired_by_probe(tcb_t* tcb, const ack_sample_t* sample) noexcept nogil:
+cdef bint is_repaired_by_probe(tcb_t* tcb, const segment_t* seg, const ack_sample_t* sample) noexcept nogil:
     if not tcb.probe_out or seq_lt(tcb.snd_una, tcb.probe_end):
         return False
     if not tcb.probe_again:
@@ -106,7 +107,7 @@ cdef bint is_repaired_by_probe(tcb_t* tcb, const ack_sample_t* sample) noexcept 
     if seq_gt(tcb.snd_una, tcb.probe_end):
         tcb.probe_out = False
         return True
-    if tcb.snd_una == sample.prior_una and sample.acked == 0 and sample.duplicate:
+    if sample.acked == 0 and sample.duplicate and seg.sack_count == 0:
         # a second ACK of the probe's end: the original's and the probe's
         tcb.probe_out = False
     return False

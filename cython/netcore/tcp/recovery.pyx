@@ -47,6 +47,8 @@ cdef void start_reduction(tcb_t* tcb, const ack_sample_t* sample) noexcept nogil
     tcb.prr_flight = flight_size(tcb) - tcb.sacked + sample.delivered
     if tcb.prr_flight == 0:
         tcb.prr_flight = 1
+    # what the probe found out is answered by this
+    tcb.probe_out = False
     cancel(tcb, TIMER_PROBE)
 
 
@@ -144,7 +146,7 @@ cdef void take_news(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, int6
         # what ends a time-out opens the window besides, as every ACK since
         ended = tcb.phase != PHASE_LOSS
         leave_phase(tcb, now)
-    if is_repaired_by_probe(tcb, sample) and tcb.phase == PHASE_OPEN:
+    if is_repaired_by_probe(tcb, seg, sample) and tcb.phase == PHASE_OPEN and sample.lost == 0:
         # RFC 8985 7.4.2: the loss was repaired, the congestion that it tells of still counts
         tcb.congestion.on_loss(tcb, now)
         if not tcb.congestion.owns_window and tcb.cwnd > tcb.ssthresh:
