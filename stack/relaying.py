@@ -67,6 +67,10 @@ class RunningRelay:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends it; from here on the counters stand still. The second time it does nothing."""
         self._relay.stop()
         self._thread.join()
 

@@ -233,6 +233,7 @@ MEANINGS = {
 
 
 def _tell(running: "RunningRelay", file: Path | None) -> None:
+    running.stop()
     counters = running.counters()
     if file is not None:
         file.write_text(json.dumps(counters, indent=1) + "\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.interop import Cell, verdicts
+from scripts.interop import SPURIOUS_CEILING, Cell, verdicts
 from tapdev.tap import device_path
 from tests.interop.links import LINKS, MBIT, MILLISECOND, PER_CENT, Link, near
 from tests.interop.transfers import OUR_NAMES, Laboratory, Result, TransferFailed, kernel_algorithms, our_algorithms
@@ -63,6 +63,34 @@ def test_stream_over_a_bad_link_arrives_whole(laboratory: Laboratory, way: str, 
     assert result.bytes == BAD.bytes
     assert result.dropped
     assert result.retransmitted >= result.dropped - 3  # what was lost was data, but for the ends of the connection
+
+
+@pytest.mark.requirement("REC-8")
+@pytest.mark.parametrize("algorithm", OUR_NAMES)
+def test_reordering_makes_us_send_hardly_anything_twice(laboratory: Laboratory, algorithm: str) -> None:
+    # a queue for all that is under way, so that nothing is lost
+    roomy = replace(LINKS["reorder"], faults={**LINKS["reorder"].faults, "queue": 4 << 20}, seconds=0.7)
+    result = laboratory.transfer("uk", algorithm, roomy)
+    assert result.dropped == 0
+    assert result.spurious_share < SPURIOUS_CEILING
+
+
+@pytest.mark.requirement("REC-8")
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("algorithm", OUR_NAMES)
+def test_goodput_with_losses_is_near_the_kernels(
+    laboratory: Laboratory, algorithm: str, request: pytest.FixtureRequest
+) -> None:
+    if "campaign" not in request.config.getoption("-m"):
+        pytest.skip("minutes of streams, run by -m campaign: scripts/interop.py --only loss-1 --rounds 5")
+    require("kk", algorithm)
+    cells = [Cell("loss-1", algorithm, way) for way in ("kk", "uk")]
+    for seed in range(1, 6):
+        for each in cells:
+            each.results.append(laboratory.transfer(each.way, algorithm, LINKS["loss-1"], seed))
+    ((text, met),) = verdicts(cells)
+    assert met, text
 
 
 def test_stream_from_kernel_to_kernel_stops_when_its_time_is_up(laboratory: Laboratory) -> None:
