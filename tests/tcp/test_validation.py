@@ -191,7 +191,7 @@ def test_newreno_gives_back_a_fifth_at_an_ecn_echo(congestion):
 @pytest.mark.requirement("REC-5")
 @pytest.mark.parametrize(("limited", "flight", "used"), [(True, 60, 100), (False, 60, 60), (False, 120, 100)])
 def test_loss_counts_all_of_a_window_that_was_the_limit(congestion, limited, flight, used):
-    """What waits to be worth a superframe, or for the rest of a batch of ACKs, had room; what is beyond cwnd had not."""
+    """What waits to be worth a superframe, or for the rest of a batch of ACKs, had room; what is beyond cwnd not."""
     for name in PARTS:
         one = congestion.Controller(name, mss=MSS)
         one.cwnd, one.flight, one.cwnd_limited = 100 * MSS, flight * MSS, limited
