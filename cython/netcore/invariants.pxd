@@ -27,6 +27,9 @@ cdef struct shadow_t:
     uint32_t snd_nxt
     uint32_t rcv_nxt
     uint32_t rcv_adv
+    # a tail loss probe is out
+    bint probe_out
+    uint32_t probe_end
     # furthest that the peer has ever allowed
     uint32_t allowed_edge
     # newest acknowledgement and furthest right edge put on the wire

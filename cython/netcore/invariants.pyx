@@ -186,6 +186,8 @@ cdef void remember(shadow_t* shadow, const tcb_t* tcb) noexcept nogil:
     shadow.snd_nxt = tcb.snd_nxt
     shadow.rcv_nxt = tcb.rcv_nxt
     shadow.rcv_adv = tcb.rcv_adv
+    shadow.probe_out = tcb.probe_out
+    shadow.probe_end = tcb.probe_end
 
 
 cdef void check_tcb(checker_t* checker, host_t* host, const tcb_t* tcb) noexcept nogil:
@@ -237,34 +239,35 @@ cdef uint32_t allowance(const tcb_t* tcb) noexcept nogil:
     """Bytes that new text may bring into flight beyond cwnd, by the RFCs.
 
     RFC 3042: a segment for each of the first two duplicate ACKs, where there is no SACK. RFC 5682 2.1: two segments
-    while F-RTO judges a time-out. RFC 8985 7.3: a tail loss probe, which stays in flight until it is answered. A FIN
-    goes with the last of the text, and its one number is no octet.
+    while F-RTO judges a time-out. A FIN goes with the last of the text, and its one number is no octet.
     """
     cdef uint32_t segments = 0
-    if not tcb.sack and tcb.dupacks:
+    if (not tcb.sack and tcb.dupacks) or tcb.frto == FRTO_SECOND:
         segments = 2
-    if tcb.frto == FRTO_SECOND:
-        segments = 2
-    if tcb.probe_out:
-        segments += 2
     return segments * tcb.eff_mss + tcb.fin_sent
 
 
-cdef void check_new_text(checker_t* checker, const tcb_t* tcb, uint32_t seq, uint32_t length) noexcept nogil:
+cdef bint is_tail_probe(const tcb_t* tcb, const shadow_t* shadow, uint32_t end) noexcept nogil:
+    """RFC 8985 7.3: at most one of them is in flight, beyond whatever cwnd is by then."""
+    if not tcb.probe_out or tcb.probe_again or <uint32_t> (tcb.probe_end - end) > tcb.fin_sent:
+        return False
+    return not shadow.probe_out or seq_leq(shadow.probe_end, tcb.snd_una)
+
+
+cdef void check_new_text(checker_t* checker, const tcb_t* tcb, const shadow_t* shadow, uint32_t seq,
+                         uint32_t length) noexcept nogil:
     """RFC 5681 3.1: what is new does not leave beyond the congestion window; in_flight counts it already."""
-    # FIN takes no room
-    cdef uint32_t text = tcb.in_flight - tcb.fin_sent
-    cdef bint holds = text <= tcb.cwnd + allowance(tcb) or text <= tcb.eff_mss or tcb.persisting
+    cdef bint holds = (tcb.in_flight <= tcb.cwnd + allowance(tcb) or tcb.in_flight <= <uint32_t> tcb.eff_mss + 1
+                       or tcb.persisting or is_tail_probe(tcb, shadow, seq + length))
     if tcb.frto == FRTO_SECOND:
         # what else is in flight then is what the time-out could not tell from lost
-        holds = True
-    if tcb.probe_out and not tcb.probe_again and <uint32_t> (tcb.probe_end - seq - length) <= tcb.fin_sent:
-        # the tail loss probe itself, which a window that has become smaller does not hold back either
         holds = True
     if (not holds or wanted(checker, "flight_in_cwnd")) and blame(checker, tcb, "flight_in_cwnd"):
         with_value(checker.violation, "seq", <uint32_t> (seq - tcb.iss))
         with_value(checker.violation, "length", length)
         with_value(checker.violation, "allowance", allowance(tcb))
+        with_value(checker.violation, "probe_out", tcb.probe_out)
+        with_value(checker.violation, "probe_before", shadow.probe_out)
 
 
 cdef void check_text(checker_t* checker, const tcb_t* tcb, const shadow_t* shadow, uint32_t seq, uint32_t length,
@@ -318,7 +321,7 @@ cdef void check_segment(checker_t* checker, const tcb_t* tcb, shadow_t* shadow, 
     if text or flags & FIN:
         check_text(checker, tcb, shadow, seq, text, (flags & FIN) != 0)
         if text and seq_geq(seq, shadow.snd_nxt):
-            check_new_text(checker, tcb, seq, text)
+            check_new_text(checker, tcb, shadow, seq, text)
             shadow.snd_nxt = seq + text
 
 
