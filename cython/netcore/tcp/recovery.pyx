@@ -196,9 +196,9 @@ cdef void reordering_timeout(tcb_t* tcb, int64_t now) noexcept nogil:
 cdef void retransmission_timeout(tcb_t* tcb, int64_t now) noexcept nogil:
     cdef sent_t* first = first_sent(tcb)
     cdef bint reneged = first != NULL and first.marks & SENT_SACKED != 0
-    cdef bint anew = tcb.phase != PHASE_LOSS or seq_geq(tcb.snd_una, tcb.recover)
+    cdef bint anew = tcb.phase == PHASE_OPEN or tcb.phase == PHASE_REDUCING
     cdef int64_t sent_by = now
-    if tcb.phase == PHASE_OPEN or tcb.phase == PHASE_REDUCING:
+    if anew:
         begin_undo(tcb)
     tcb.congestion.on_timeout(tcb, now)
     want_cwr(tcb)
@@ -210,7 +210,7 @@ cdef void retransmission_timeout(tcb_t* tcb, int64_t now) noexcept nogil:
     mark_expired(tcb, sent_by, reneged)
     # beside the segment that on_timeout allows
     tcb.cwnd += tcb.in_flight
-    # RFC 5682 2.1 step 1: only the first time-out of a window can be judged
+    # RFC 5682 3.1 step 1: only the first time-out of a window can be judged, and none while a loss is repaired
     tcb.frto = FRTO_OFF
     if anew and tcb.retries == 0 and not reneged and tcb.transport.tunables.frto:
         tcb.frto = FRTO_FIRST

@@ -335,11 +335,12 @@ cdef struct tcb_t:
     uint32_t prr_flight
     uint32_t prr_delivered
     uint32_t prr_out
-    # undoing (RFC 4015, 5682, 2883): cwnd and ssthresh before; snd_una when it began; end and TSval of the first
-    # retransmission; segments sent again and not reported as received twice
+    # undoing (RFC 4015, 5682, 2883): cwnd and ssthresh before; snd_una when it began; the highest end of what was sent
+    # again; end and TSval of the first retransmission; segments sent again and not reported as received twice
     uint32_t prior_cwnd
     uint32_t prior_ssthresh
     uint32_t undo_una
+    uint32_t undo_high
     uint32_t undo_end
     uint32_t undo_tsval
     uint32_t undo_segments

@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t
 from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.rtt cimport set_rto
 from netcore.tcp.scoreboard cimport unmark_lost
-from netcore.tcp.seqnum cimport seq_geq, seq_lt
+from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_lt
 from netcore.tcp.tcb cimport (
     FRTO_FIRST, FRTO_OFF, FRTO_SECOND, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, UNDO_BEGUN, UNDO_MARKED, UNDO_NEVER,
     tcb_t, timestamp_now,
@@ -15,7 +15,7 @@ from netcore.wire.tcp cimport segment_t
 cdef void begin_undo(tcb_t* tcb) noexcept nogil:
     tcb.prior_cwnd = tcb.cwnd
     tcb.prior_ssthresh = tcb.ssthresh
-    tcb.undo_una = tcb.snd_una
+    tcb.undo_una = tcb.undo_high = tcb.snd_una
     tcb.undo_segments = 0
     tcb.undo = UNDO_BEGUN
 
@@ -24,6 +24,8 @@ cdef void note_retransmission(tcb_t* tcb, uint32_t end, uint32_t segments, int64
     if tcb.undo == UNDO_NEVER:
         return
     tcb.undo_segments += segments
+    if seq_gt(end, tcb.undo_high):
+        tcb.undo_high = end
     if tcb.undo == UNDO_BEGUN:
         tcb.undo = UNDO_MARKED
         tcb.undo_end = end
@@ -38,9 +40,10 @@ cdef bint is_answer_to_the_original(const tcb_t* tcb, const segment_t* seg, cons
 
 
 cdef bint is_all_received_twice(tcb_t* tcb, const ack_sample_t* sample) noexcept nogil:
-    """RFC 3708: every retransmission has been reported by a DSACK."""
+    """RFC 3708: every retransmission has been reported by a DSACK. What the network doubled does not count (its 3)."""
     cdef uint32_t segments
-    if tcb.undo != UNDO_MARKED or not sample.dsack or seq_lt(sample.dsack_start, tcb.undo_una):
+    if (tcb.undo != UNDO_MARKED or not sample.dsack or seq_lt(sample.dsack_start, tcb.undo_una)
+            or seq_gt(sample.dsack_end, tcb.undo_high)):
         return False
     if tcb.undo_segments == 0:
         return False
@@ -49,14 +52,24 @@ cdef bint is_all_received_twice(tcb_t* tcb, const ack_sample_t* sample) noexcept
     return tcb.undo_segments == 0
 
 
+cdef void give_up_frto(tcb_t* tcb) noexcept nogil:
+    """RFC 5682 2.1 steps 2a and 3a: the time-out was right."""
+    if tcb.frto == FRTO_SECOND:
+        # what is lost goes again, though the new segments take room: one of them has left the network
+        tcb.resend_now = True
+        if not tcb.congestion.owns_window and tcb.cwnd < 3 * <uint32_t> tcb.eff_mss:
+            tcb.cwnd = 3 * <uint32_t> tcb.eff_mss
+    tcb.frto = FRTO_OFF
+
+
 cdef bint is_found_by_frto(tcb_t* tcb, const ack_sample_t* sample) noexcept nogil:
     """RFC 5682 2.1 and, with SACK, 3.1."""
     if tcb.frto == FRTO_OFF:
         return False
     if sample.acked == 0 and sample.delivered == 0:
-        if sample.duplicate:
-            # step 2a, 3a: the time-out was right
-            tcb.frto = FRTO_OFF
+        if sample.duplicate and not tcb.sack:
+            give_up_frto(tcb)
+        # with SACK a duplicate without news says nothing (3.1 step 2)
         return False
     if tcb.frto == FRTO_FIRST:
         if sample.acked == 0:
@@ -71,33 +84,48 @@ cdef bint is_found_by_frto(tcb_t* tcb, const ack_sample_t* sample) noexcept nogi
     return sample.sent_once
 
 
-cdef void undo(tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept nogil:
-    """RFC 4015 3.2: the windows as they were, without the burst that a full one would bring at once."""
+cdef uint32_t burst_of(const tcb_t* tcb, const ack_sample_t* sample, bint by_dsack) noexcept nogil:
+    """RFC 4015 3.2: by how much the window may exceed the flight, so that no full one goes at once."""
     cdef uint32_t initial = <uint32_t> tcb.transport.tunables.initial_window * tcb.eff_mss
-    cdef uint32_t burst = sample.acked if sample.acked > initial else initial
-    cdef bint after_timeout = tcb.phase == PHASE_LOSS
+    cdef uint32_t arrived = sample.acked if sample.acked > sample.delivered else sample.delivered
+    # an ACK with no more than a duplicate report may deliver nothing
+    return initial if by_dsack or arrived > initial else arrived
+
+
+cdef void trust_round_trip(tcb_t* tcb, int64_t measured) noexcept nogil:
+    """RFC 4015 3.2 step 8: the path has become slower than the estimate knew."""
+    if measured == 0:
+        # Karn: nothing that was sent once only has come, so the time-out stays doubled
+        return
+    tcb.backoff = 0
+    if measured > tcb.rtt.srtt:
+        tcb.rtt.srtt = measured
+        if tcb.rtt.rttvar < measured // 2:
+            tcb.rtt.rttvar = measured // 2
+        set_rto(&tcb.rtt, 1_000_000, tcb.transport.tunables.rto_minimum, tcb.transport.tunables.rto_maximum)
+
+
+cdef void undo(tcb_t* tcb, uint32_t burst, int64_t measured, int64_t now) noexcept nogil:
+    """RFC 4015 3.2: the windows as they were."""
     unmark_lost(tcb)
     tcb.frto = FRTO_OFF
     tcb.undo = UNDO_NEVER
-    tcb.phase = PHASE_OPEN
     tcb.dupacks = 0
     tcb.resend_now = False
     tcb.ssthresh = tcb.prior_ssthresh if tcb.prior_ssthresh > tcb.prior_cwnd else tcb.prior_cwnd
-    if tcb.cwnd < tcb.prior_cwnd:
-        tcb.cwnd = tcb.prior_cwnd if tcb.prior_cwnd < tcb.in_flight + burst else tcb.in_flight + burst
-    if not after_timeout:
+    if tcb.prior_cwnd < tcb.in_flight + burst:
+        burst = tcb.prior_cwnd - tcb.in_flight if tcb.prior_cwnd > tcb.in_flight else 0
+    if tcb.cwnd < tcb.in_flight + burst:
+        tcb.cwnd = tcb.in_flight + burst
+    if tcb.phase != PHASE_LOSS:
         # it was reordering, and what was taken for lost is still on its way
         tcb.reordering_seen = True
     else:
         tcb.transport.counters.TCPSpuriousRTOs += 1
-        if sample.oldest_rtt:
-            # Karn: measured by something that was sent once, else the time-out stays doubled
-            tcb.backoff = 0
-        if sample.oldest_rtt > tcb.rtt.srtt:
-            # RFC 4015 3.2 step 8: the path has become slower than the estimate knew
-            tcb.rtt.srtt = sample.oldest_rtt
-            tcb.rtt.rttvar = sample.oldest_rtt // 2
-            set_rto(&tcb.rtt, 1_000_000, tcb.transport.tunables.rto_minimum, tcb.transport.tunables.rto_maximum)
+        trust_round_trip(tcb, measured)
+        # the ACK of the original may have passed for one of the copy: RACK would find lost again all that went before
+        tcb.rack_sent = -1
+    tcb.phase = PHASE_OPEN
     if tcb.congestion.on_undo != NULL:
         tcb.congestion.on_undo(tcb, now)
 
@@ -115,5 +143,5 @@ cdef bint undo_if_spurious(tcb_t* tcb, const segment_t* seg, const ack_sample_t*
         tcb.transport.counters.TCPLossUndo += 1
     else:
         tcb.transport.counters.TCPFullUndo += 1
-    undo(tcb, sample, now)
+    undo(tcb, burst_of(tcb, sample, by_dsack), sample.oldest_rtt, now)
     return True
