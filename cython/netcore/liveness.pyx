@@ -82,7 +82,7 @@ cdef faults_t final_faults(const impair_t* impair) noexcept nogil:
 
 
 cdef int64_t worst_losses(const impair_t* impair, int64_t* down) noexcept nogil:
-    """losses_again with the most of each fault at any time, outages aside; how long (ns) those lasted goes to `down`."""
+    """losses_again with the most of each fault at any time, outages aside; how long (ns) they lasted goes to `down`."""
     cdef faults_t faults = impair.faults
     cdef faults_t most = impair.faults
     cdef int64_t* values = <int64_t*> &most
