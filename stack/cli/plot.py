@@ -27,6 +27,7 @@ Examples:
   wspstack plot out.pcapng --from 1.2 --to 1.5 --size 16x9 --title "A lost segment"
   wspstack plot --simulate "rate=10M delay=20ms loss=1% queue=60k algorithm=cubic bytes=2M seed=7"
       with cwnd, ssthresh and what was lost on the way, which no capture shows
+  wspstack simulate draw 7 > seven.json && wspstack plot --scenario seven.json
   wspstack plot --simulate "rate=20M delay=10ms queue=50k flows=2 every=1s bytes=5M" --output two.svg
 """
 
@@ -66,6 +67,12 @@ def picture_file(text: str) -> Path:
 @click.command(epilog=EXAMPLES)
 @click.argument("capture", metavar="[CAPTURE]", required=False, type=EXISTING)
 @click.option("--simulate", "recipe", metavar="LINE", help=SIMULATE)
+@click.option(
+    "--scenario",
+    type=EXISTING,
+    metavar="FILE",
+    help="A scenario, or a capture of `wspstack simulate`, to be run again.",
+)
 @click.option("-o", "--output", type=picture_file, metavar="FILE", help="A .png, .svg or .pdf (CAPTURE's name .png).")
 @click.option("--list", "listing", is_flag=True, help="List the connections and draw nothing.")
 @click.option("-n", "--connection", "numbers", type=int, multiple=True, metavar="N", help="By its number in the list.")
@@ -92,6 +99,7 @@ def picture_file(text: str) -> Path:
 def plot(
     capture: Path | None,
     recipe: str | None,
+    scenario: Path | None,
     output: Path | None,
     listing: bool,
     every: bool,
@@ -103,16 +111,16 @@ def plot(
     Segments, ACKs, SACK blocks, the window's edge and what was sent again, above bytes in flight, round trips and rates
     on the same time axis. All is as seen where the capture was made: at the sender, flight and round trips are its own.
     """
-    if (capture is None) == (recipe is None):
-        raise click.UsageError("either CAPTURE or --simulate LINE is needed, not both")
+    if sum(source is not None for source in (capture, recipe, scenario)) != 1:
+        raise click.UsageError("one of CAPTURE, --simulate LINE and --scenario FILE is needed")
     with plotting_failures():
         filters = _filters(rest.pop("ends"))
-        found = _of_capture(capture) if capture is not None else _of_run(recipe or "")
+        found = _of_capture(capture) if capture is not None else _of_run(recipe, scenario)
         chosen = _choose(found, rest.pop("numbers"), filters, every or listing or recipe is not None)
         if listing:
             _print_list([one.connection for one in chosen], every)
         else:
-            _draw_all(chosen, output or _default_name(capture), direction, _look(**rest))
+            _draw_all(chosen, output or _default_name(capture or scenario), direction, _look(**rest))
 
 
 @dataclass(frozen=True)
@@ -152,10 +160,10 @@ def _look(begin: float | None, end: float | None, size: tuple[float, float], dpi
     return Look(begin, end, size, dpi, rest["title"], rest["absolute"], rest["window"])
 
 
-def _default_name(capture: Path | None) -> Path:
-    if capture is None:
+def _default_name(source: Path | None) -> Path:
+    if source is None:
         return Path("simulated.png")
-    return Path(f"{capture.name.removesuffix('.gz').rpartition('.')[0] or capture.name}.png")
+    return Path(f"{source.name.removesuffix('.gz').rpartition('.')[0] or source.name}.png")
 
 
 def _filters(ends: tuple[str, ...]) -> "list[EndFilter]":
@@ -187,12 +195,16 @@ def _analysed(connection: "Connection", forward: bool) -> "Flow":
     return analyse(connection, forward=forward)
 
 
-def _of_run(line: str) -> list[Drawable]:
+def _of_run(line: str | None, scenario: Path | None) -> list[Drawable]:
     with one_line_failures():
         from stack.plotting.recipe import read_recipe
-        from stack.plotting.simulated import run
+        from stack.plotting.simulated import run, run_scenario
+        from stack.simulation.scenario import ScenarioError
 
-        observed = run(read_recipe(line))
+        try:
+            observed = run(read_recipe(line or "")) if scenario is None else run_scenario(scenario)
+        except ScenarioError as error:
+            raise click.ClickException(str(error)) from error
     return [Drawable(replace(one.at_client, number=number), one.flow) for number, one in enumerate(observed, 1)]
 
 

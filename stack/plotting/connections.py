@@ -99,7 +99,11 @@ class EndFilter:
 
 
 def find_connections(segments: Segments) -> list[Connection]:
-    """Sorts segments into connections. A SYN with another sequence number begins a new one between the same ends."""
+    """Sorts segments into connections. A SYN with another sequence number begins a new one between the same ends.
+
+    Of a connection that was captured at several interfaces, the one with most of its segments counts alone: the same
+    segment seen twice would pass for one sent again.
+    """
     if not len(segments):
         return []
     low, high, from_low = _pairs(segments)
@@ -109,9 +113,20 @@ def find_connections(segments: Segments) -> list[Connection]:
     begins[1:] = pair[1:] != pair[:-1]
     begins |= _later_lives(segments, order, begins, from_low)
     starts = np.flatnonzero(begins)
-    members = np.split(order, starts[1:])
+    members = [_at_one_interface(segments, found, from_low) for found in np.split(order, starts[1:])]
     members.sort(key=lambda indexes: int(indexes[0]))
     return [_connection(number, segments, indexes, from_low) for number, indexes in enumerate(members, 1)]
+
+
+def _at_one_interface(segments: Segments, members: Integers, from_low: Booleans) -> Integers:
+    interface = segments.interface[members]
+    if (interface == interface[0]).all():
+        return members
+    numbers, counts = np.unique(interface, return_counts=True)
+    kept = members[interface == numbers[np.argmax(counts)]]
+    ways = len(np.unique(from_low[members]))
+    # each way by an interface of its own: none of them alone will do
+    return kept if len(np.unique(from_low[kept])) == ways else members
 
 
 def _pairs(segments: Segments) -> tuple[Integers, Integers, Booleans]:

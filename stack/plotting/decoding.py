@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from stack.plotting.columns import Booleans, Integers, Octets, Unsigned, big_endian
-from stack.plotting.links import NOWHERE, network_offsets
+from stack.plotting.links import NOWHERE, SLL2, network_offsets
 from stack.plotting.options import Options, read_options
 from stack.plotting.records import Records
 
@@ -26,13 +26,14 @@ MOST_EXTENSIONS = 8
 class Segments:
     """TCP segments in the order of their times.
 
-    rank: place in that order; of two segments with the same time it tells which came first. time: ns. version: 4 or 6.
-    source_high, source_low and so on: the halves of an address; of an IPv4 address the low half alone. flags: the lower
-    eight. window: as it stands in the header. length: payload, bytes.
+    rank: place in that order; of two segments with the same time it tells which came first. time: ns. interface: where
+    it was captured. version: 4 or 6. source_high, source_low and so on: the halves of an address; of an IPv4 address
+    the low half alone. flags: the lower eight. window: as it stands in the header. length: payload, bytes.
     """
 
     rank: Integers
     time: Integers
+    interface: Integers
     version: Integers
     source_high: Unsigned
     source_low: Unsigned
@@ -140,6 +141,14 @@ def _half(octets: Octets, at: Integers) -> Unsigned:
     return upper << np.uint64(32) | lower
 
 
+def _interfaces(records: Records, index: Integers) -> Integers:
+    """Returns the interfaces; a capture on all of them at once tells them in each frame's header (LINUX_SLL2)."""
+    found = records.interface[index]
+    told = records.link[index] == SLL2
+    found[told] = big_endian(records.octets, records.offset[index[told]] + 4, 4)
+    return found
+
+
 def _segments(records: Records, packets: _Packets) -> Segments:
     octets = records.octets
     packets = packets.take(packets.transport + 20 <= packets.captured_end)
@@ -153,6 +162,7 @@ def _segments(records: Records, packets: _Packets) -> Segments:
     return Segments(
         rank=np.arange(len(at), dtype=np.int64),
         time=records.time[packets.index],
+        interface=_interfaces(records, packets.index),
         version=packets.version,
         source_high=source_high,
         source_low=source_low,

@@ -44,8 +44,8 @@ class Records:
     """The frames of a capture, in the order of the file.
 
     octets: where the frames stand. time: ns. offset: of a frame's first octet in `octets`. captured: octets that were
-    kept. original: octets that the frame had. link: its link type (the LINKTYPE_ registry). notes: what a person should
-    know about the file.
+    kept. original: octets that the frame had. link: its link type (the LINKTYPE_ registry). interface: where it was
+    captured, numbered through the file. notes: what a person should know about the file.
     """
 
     octets: Octets
@@ -54,6 +54,7 @@ class Records:
     captured: Integers
     original: Integers
     link: Integers
+    interface: Integers
     notes: tuple[str, ...] = field(default=())
 
     def __len__(self) -> int:
@@ -92,6 +93,7 @@ def records_of(frames: Iterable[tuple[int, bytes]], link: int) -> Records:
         lengths,
         lengths,
         np.full(len(kept), link, dtype=np.int64),
+        np.zeros(len(kept), dtype=np.int64),
     )
 
 
@@ -132,6 +134,7 @@ def _read_pcap(path: Path, data: Buffer, order: str, unit: int) -> Records:
         _numbers(octets, at + 8, order),
         _numbers(octets, at + 12, order),
         np.full(len(at), link, dtype=np.int64),
+        np.zeros(len(at), dtype=np.int64),
         _cut_off(len(at)) if position != end else (),
     )
 
@@ -183,21 +186,23 @@ def _read_pcapng(path: Path, data: Buffer) -> Records:
             without_time += 1
         position += length
     octets = np.frombuffer(data, dtype=np.uint8)
+    firsts = np.cumsum([0, *(len(section.interfaces) for section in sections)]).tolist()
     parts = [
-        _packets(octets, np.array(places, dtype=np.int64), section, identifier_length)
-        for section in sections
+        _packets(octets, np.array(places, dtype=np.int64), section, identifier_length, first)
+        for section, first in zip(sections, firsts, strict=False)
         for places, identifier_length in ((section.enhanced, 4), (section.obsolete, 2))
         if places and section.interfaces
     ]
-    joined = np.concatenate(parts, axis=1) if parts else np.zeros((5, 0), dtype=np.int64)
+    joined = np.concatenate(parts, axis=1) if parts else np.zeros((6, 0), dtype=np.int64)
     notes = () if whole else _cut_off(joined.shape[1])
     if without_time:
         notes += (f"{without_time} frames are left out: Simple Packet Blocks have no time",)
-    return Records(octets, joined[0], joined[1], joined[2], joined[3], joined[4], notes)
+    time, offset, captured, original, link, interface = joined
+    return Records(octets, time, offset, captured, original, link, interface, notes)
 
 
-def _packets(octets: Octets, at: Integers, section: _Section, identifier_length: int) -> Integers:
-    """Returns rows of time, offset, captured, original, link type."""
+def _packets(octets: Octets, at: Integers, section: _Section, identifier_length: int, first: int) -> Integers:
+    """Returns rows of time, offset, captured, original, link type and interface, of which `first` is the section's."""
     order = section.order
     interface = np.minimum(_numbers(octets, at + 8, order, identifier_length), len(section.interfaces) - 1)
     stamp = _numbers(octets, at + 12, order).astype(np.uint64) << np.uint64(32)
@@ -209,7 +214,8 @@ def _packets(octets: Octets, at: Integers, section: _Section, identifier_length:
     room = _numbers(octets, at + 4, order) - 32
     captured = np.clip(_numbers(octets, at + 20, order), 0, np.maximum(room, 0))
     links = np.array([link for link, _, _ in section.interfaces], dtype=np.int64)
-    return np.stack((time, at + 28, captured, _numbers(octets, at + 24, order), links[interface]))
+    original = _numbers(octets, at + 24, order)
+    return np.stack((time, at + 28, captured, original, links[interface], interface + first))
 
 
 def _nanoseconds(stamp: Unsigned, resolution: int) -> Integers:

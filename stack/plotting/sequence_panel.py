@@ -10,7 +10,8 @@ from stack.plotting.flow import SECOND, Flow, Kind
 from stack.plotting.thinning import merged_bars, thinned
 from stack.plotting.view import View
 
-ARROWS = 250  # segments in view up to which their ends are drawn
+ARROWS = 250  # segments in view up to which their ends are drawn, when half of them
+TALL = 0.015  # are longer than this part of the height
 FEW_LOST = 30  # are crossed out boldly
 MANY = 500  # of one kind: they are seen without being drawn thick
 ROWS = 1500  # bars closer than this part of the height are one
@@ -67,7 +68,9 @@ def _moving(values: Integers) -> Integers:
 
 def _draw_segments(axes: Axes, flow: Flow, view: View, tolerance: int) -> None:
     seen = (flow.sent.time >= view.begin) & (flow.sent.time <= view.end)
-    arrows = int(seen.sum()) <= ARROWS
+    low, high = axes.get_ylim()
+    tall = flow.sent.end[seen] - flow.sent.start[seen] > (high - low) * TALL
+    arrows = len(tall) <= ARROWS and bool(np.median(tall) if len(tall) else False)
     for kind, (label, colour, order) in STYLES.items():
         chosen = flow.sent.of(kind)
         width = 1.4 if kind is Kind.NEW or len(chosen) > MANY else 3.0

@@ -3,21 +3,25 @@
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from netcore.engine import Engine
-from netcore.simulator import Application, Samples, Simulator, Switch
+from netcore.simulator import Application, Samples, Simulator, Switch, Violation
 from netcore.simulator import Flow as Played
 from stack.plotting.analysis import analyse
 from stack.plotting.columns import Booleans, Integers
 from stack.plotting.connections import Connection, find_connections
 from stack.plotting.decoding import decode
 from stack.plotting.flow import Flow, SenderSamples, Sent, Series
-from stack.plotting.links import ETHERNET
+from stack.plotting.links import ETHERNET, RAW
 from stack.plotting.recipe import Recipe, RecipeError
-from stack.plotting.records import records_of
+from stack.plotting.records import SECTION_HEADER, records_of
 from stack.plotting.sequence import initial_number
+from stack.simulation.recording import recorded_scenario
+from stack.simulation.running import build
+from stack.simulation.scenario import ScenarioError, load_scenario
 
 MOST_OCTETS = 1 << 28  # of frames that a host keeps
 LONGEST = 4 * 3600 * 1_000_000_000  # ns of virtual time
@@ -79,6 +83,22 @@ def run(recipe: Recipe) -> list[Observed]:
     return observed
 
 
+def run_scenario(path: Path) -> list[Observed]:
+    """Runs a scenario file, or that of a capture which `wspstack simulate` has written, with all checks.
+
+    A violation ends the run and is a note of each of its connections. Raises OSError and ScenarioError.
+    """
+    with path.open("rb") as file:
+        recorded = file.read(4) == SECTION_HEADER
+    scenario = recorded_scenario(path) if recorded else load_scenario(path)
+    network = build(scenario)
+    bare = not all(host.get("ethernet", True) for host in scenario.hosts.values())
+    observed = observe(network.simulator, network.flows, link=RAW if bare else ETHERNET)
+    if not observed:
+        raise ScenarioError(f"{path}: no flow of it sends a segment")
+    return observed
+
+
 def observe(
     simulator: Simulator, flows: Sequence[Played], *, until: int = LONGEST, link: int = ETHERNET
 ) -> list[Observed]:
@@ -92,13 +112,18 @@ def observe(
     watched: list[tuple[Samples, Samples]] = [
         (simulator.watch(flow.client), simulator.watch(flow.server)) for flow in flows
     ]
-    finished = simulator.run(until)
-    if finished:
-        simulator.settle()  # who has sent all is done before the last ACKs arrive
+    violation = ""
+    finished = False
+    try:
+        finished = simulator.run(until)
+        if finished:
+            simulator.settle()  # who has sent all is done before the last ACKs arrive
+    except Violation as error:
+        violation = str(error)
     captured = {host: _connections(host, link) for host in hosts}
     observed = []
     for flow, samples in zip(flows, watched, strict=True):
-        notes = _notes(flow, finished)
+        notes = (violation,) if violation else _notes(flow, finished)
         number = _initial_number(flow.client)
         at_client = _named(captured[flow.client.engine], number)
         if at_client is not None:
@@ -114,7 +139,7 @@ def _connections(host: Engine, link: int) -> list[Connection]:
 
 
 def _initial_number(client: Application) -> int:
-    return client.info()["iss"]
+    return client.info().get("iss", -1)
 
 
 def _named(connections: list[Connection], number: int) -> Connection | None:

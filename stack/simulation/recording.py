@@ -118,6 +118,18 @@ def read_recording(path: Path) -> Recording:
     return Recording(scenario, int(head["trace_hash"], 16), head["links"], frames)
 
 
+def recorded_scenario(path: Path) -> Scenario:
+    """Returns the scenario of a file that `record` has written, its frames unread. Raises as `read_recording`."""
+    from pcapng import FileScanner
+
+    with path.open("rb") as file:
+        try:
+            section = next(iter(FileScanner(file)))
+        except Exception as error:
+            raise ScenarioError(f"{path}: no pcapng file: {error}") from None
+    return _read_comment("".join(section.options.get_all("opt_comment")), path)[0]
+
+
 def _read_comment(comment: str, path: Path) -> tuple[Scenario, dict[str, Any]]:
     first, _, rest = comment.partition("\n")
     try:

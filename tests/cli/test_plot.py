@@ -1,5 +1,6 @@
 """`wspstack plot`: connections are listed and chosen, files are named, and what is wrong is said in one line."""
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -143,8 +144,8 @@ def test_simulated_flows_have_a_file_each_and_can_be_listed(plot: Plot) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "either CAPTURE or --simulate"),
-        (["three.pcap", "--simulate", "rate=1M"], "either CAPTURE or --simulate"),
+        ([], "one of CAPTURE, --simulate"),
+        (["three.pcap", "--simulate", "rate=1M"], "one of CAPTURE, --simulate"),
         (["--simulate", "rate=fast"], "'fast'"),
         (["--simulate", "queue=99G"], "queue"),
         (["--simulate", "loss=100%"], "not even ARP"),
@@ -166,3 +167,17 @@ def test_missing_library_is_named_with_the_line_that_brings_it(
     assert result.exit_code == 1
     assert "pip install 'wspstack[plot]'" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_scenario_is_run_and_drawn(plot: Plot) -> None:
+    link = {"ends": ["one", "two"], "both": {"delay": 5_000_000}}
+    scenario = {"seed": 1, "hosts": {"one": {}, "two": {}}, "links": [link]}
+    flows = [{"client": "one", "server": "two", "send": 5000}]
+    Path("run.json").write_text(json.dumps({**scenario, "flows": flows}))
+    result = plot("--scenario", "run.json")
+    assert result.exit_code == 0, result.output
+    assert "run.png: 10.0.0.1:10000 → 10.0.0.2:80: 5 kB in " in result.stdout
+    Path("wrong.json").write_text(json.dumps(scenario))
+    result = plot("--scenario", "wrong.json")
+    assert result.exit_code == 1
+    assert result.stderr == "wspstack: wrong.json: flows: Field required\n"

@@ -1,12 +1,17 @@
 """Which segments are one connection, who opened it, and how it is chosen."""
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 
-from stack.plotting.connections import EndFilter, NoSuchEnd
+from stack.plotting.connections import EndFilter, NoSuchEnd, find_connections
+from stack.plotting.decoding import decode
+from stack.plotting.links import ETHERNET
+from stack.plotting.records import records_of
 from tests.plotting.crafted import CLIENT, CLIENT_PORT, ETHER, SERVER, SERVER_PORT, Talk, connections_of
 
 
@@ -118,3 +123,24 @@ def test_end_chooses_connections(text: str, expected: list[int]) -> None:
 def test_what_is_no_end_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(NoSuchEnd, match=":80"):
         EndFilter(text)
+
+
+def captured_at(*interfaces: int) -> list[int]:
+    """How many segments are left of a SYN, its answer and an ACK, when each was captured at these interfaces."""
+    frames = [
+        (0, segment("10.0.0.1 5000", "10.0.0.2 80", "S", seq=100)),
+        (1, segment("10.0.0.2 80", "10.0.0.1 5000", "SA", seq=900, ack=101)),
+        (2, segment("10.0.0.1 5000", "10.0.0.2 80", "A", seq=101, ack=901)),
+    ]
+    records = records_of([frames[number % 3] for number in range(len(interfaces))], ETHERNET)
+    (found,) = find_connections(decode(replace(records, interface=np.array(interfaces))))
+    return [len(found.forward), len(found.backward)]
+
+
+def test_connection_captured_at_two_interfaces_is_taken_from_one() -> None:
+    assert captured_at(0, 0, 0, 1, 1, 1) == [2, 1]
+    assert captured_at(1, 0, 0, 0, 1, 1) == [2, 1]
+
+
+def test_connection_with_each_way_at_its_own_interface_is_whole() -> None:
+    assert captured_at(0, 1, 0) == [2, 1]

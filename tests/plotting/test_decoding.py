@@ -62,6 +62,11 @@ def test_segment_is_found_on_every_link(link: int, outer: Any, inner: Any) -> No
     check(decoded(inner if outer is None else outer / inner, link), 4 if inner is IPV4 else 6)
 
 
+def test_interface_is_told_by_the_cooked_header() -> None:
+    assert decoded(CookedLinuxV2(ifindex=7) / IPV4, 276).interface.tolist() == [7]
+    assert decoded(CookedLinux() / IPV4, 113).interface.tolist() == [0]
+
+
 def test_link_that_scapy_knows_is_left_to_it() -> None:
     frame = RadioTap() / Dot11(type=2) / LLC(dsap=0xAA, ssap=0xAA, ctrl=3) / SNAP() / IPV4
     check(decoded(frame, 127))

@@ -95,6 +95,7 @@ def test_sections_of_two_byte_orders_keep_their_interfaces(tmp_path: Path) -> No
     records = read(tmp_path, pcapng("<", link=1) + pcapng(">", link=113))
     assert contents(records) == FRAMES * 2
     assert records.link.tolist() == [1, 1, 113, 113]
+    assert records.interface.tolist() == [0, 0, 1, 1]
 
 
 def test_obsolete_packet_blocks_are_read_and_simple_ones_are_counted(tmp_path: Path) -> None:

@@ -1,12 +1,17 @@
 """Simulated runs as they are drawn: what the capture shows agrees with what the core counted."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from netcore.simulator import Simulator
 from stack.plotting.flow import Kind
 from stack.plotting.recipe import RecipeError, read_recipe
-from stack.plotting.simulated import Observed, run
+from stack.plotting.simulated import Observed, observe, run, run_scenario
 from stack.plotting.summary import delivered
+from stack.simulation.recording import record
+from stack.simulation.scenario import FlowPlan, LinkPlan, Scenario, ScenarioError, load_scenario
 
 LOSSY = "rate=10M delay=20ms loss=1%/0% queue=60k algorithm=cubic bytes=1M seed=7"
 
@@ -104,3 +109,45 @@ def test_network_that_passes_nothing_shows_the_syns_that_were_lost() -> None:
 def test_what_gives_no_run_is_said(line: str, said: str) -> None:
     with pytest.raises(RecipeError, match=said):
         run(read_recipe(line))
+
+
+def scenario_file(folder: Path) -> Path:
+    """A scenario of two flows over one lossy link."""
+    scenario = Scenario(
+        seed=5,
+        hosts={"one": {}, "two": {}},
+        links=[LinkPlan(("one", "two"), {"delay": 10_000_000, "rate": 10_000_000}, forward={"loss": 10_000})],
+        flows=[FlowPlan("one", "two", send=200_000), FlowPlan("two", "one", send=50_000, port=81)],
+    )
+    path = folder / "scenario.json"
+    path.write_text(scenario.to_json())
+    return path
+
+
+def test_scenario_and_its_capture_give_the_same_flows(tmp_path: Path) -> None:
+    path = scenario_file(tmp_path)
+    record(load_scenario(path), tmp_path / "run.pcapng")
+    first, second = run_scenario(path), run_scenario(tmp_path / "run.pcapng")
+    assert [delivered(each.flow(True)) for each in first] == [200_000, 50_000]
+    for one, other in zip(first, second, strict=True):
+        assert one.flow(True).sent.time.tolist() == other.flow(True).sent.time.tolist()
+        assert one.client_samples == other.client_samples
+
+
+def test_what_is_no_scenario_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "scenario.json"
+    for content in (b"{}", b"", b"\x0a\x0d\x0d\x0a", b"\xff\xfe"):
+        path.write_bytes(content)
+        with pytest.raises(ScenarioError, match=r"scenario\.json"):
+            run_scenario(path)
+
+
+def test_violation_ends_the_run_and_is_said_in_the_picture() -> None:
+    simulator = Simulator(seed=1, check=True, events=60)
+    client, server = simulator.host(), simulator.host()
+    simulator.link(client, server, delay=5_000_000, rate=10_000_000)
+    (observed,) = observe(simulator, [simulator.flow(client, server, send=10_000_000)])
+    flow = observed.flow(True)
+    assert len(flow.sent) > 10
+    assert len(flow.notes) == 1
+    assert "endless" in flow.notes[0]
