@@ -12,6 +12,7 @@ Examples:
 """
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +66,8 @@ def main(
 
 
 def run_campaign(seeds: range, jobs: int, seconds: float | None, collect: bool) -> "Report":
-    """Runs the campaign under a progress bar."""
+    """Runs the campaign under a progress bar; told to end (SIGTERM), it ends as by Ctrl-C, with its figures."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     from rich.console import Console
     from rich.progress import (
         BarColumn,

@@ -107,8 +107,8 @@ cdef void set_default_habits(habits_t* habits) noexcept nogil
 cdef void application_work(application_t* application, int64_t now) noexcept nogil
 # The application plays on this connection, which it holds from now on.
 cdef void application_take(application_t* application, tcb_t* tcb) noexcept nogil
-# Opens the door; False when there is no memory.
-cdef bint door_open(door_t* door, host_t* host, uint16_t port) noexcept nogil
+# Opens the door, whose listener has this backlog; False when there is no memory.
+cdef bint door_open(door_t* door, host_t* host, uint16_t port, uint32_t backlog) noexcept nogil
 # Takes one finished connection in: the application that has got it, to be let work; NULL when there is none.
 cdef application_t* door_admit(door_t* door, int64_t now) noexcept nogil
 # Lets go of everything, without a word to the peer.

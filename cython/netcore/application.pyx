@@ -1,6 +1,6 @@
 """Sources and sinks over the calls that every program uses (RFC 9293 3.10.1 to 3.10.6), woken as every waiter is."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.host cimport host_t
 from netcore.posix cimport memset
 from netcore.storage.chunks cimport SMALL_CHUNK, chunk_give, chunk_t, chunk_take
@@ -257,11 +257,11 @@ cdef void application_work(application_t* application, int64_t now) noexcept nog
         application.wake_at = application.send_at
 
 
-cdef bint door_open(door_t* door, host_t* host, uint16_t port) noexcept nogil:
+cdef bint door_open(door_t* door, host_t* host, uint16_t port, uint32_t backlog) noexcept nogil:
     cdef address_t anywhere = address_of_ipv4(0)
     door.host = host
     door.port = port
-    door.listener = open_listener(&host.transport, &anywhere, port, 1 << 16, 0)
+    door.listener = open_listener(&host.transport, &anywhere, port, backlog, 0)
     if door.listener == NULL:
         return False
     door.waiter.descriptor = WAITER_DOOR

@@ -1,6 +1,6 @@
 """Simulator: hosts, switches and links under one virtual clock."""
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from netcore.application cimport application_t
 from netcore.drive cimport HostHandle
 from netcore.impair cimport Impairment
@@ -54,6 +54,7 @@ cdef class Simulator:
     cdef int spread(self, int place) except -1
     cdef void attach(self, int place) noexcept
     cdef application_t* new_application(self, HostHandle engine, dict habits) except NULL
+    cdef int expect(self, application_t* application, uint32_t backlog) except -1
     cdef Application wrap(self, application_t* application)
     cdef uint64_t run_events(self, int64_t time, uint64_t most, bint until_done) except? 0
     cdef void set_clock(self, int64_t time) noexcept

@@ -190,11 +190,15 @@ class Simulator:
         reply: int = 0,
         port: int = 80,
         start: int = 0,
+        backlog: int = 65536,
+        together: bool = False,
         client_habits: Mapping[str, Any] | None = None,
         server_habits: Mapping[str, Any] | None = None,
     ) -> Flow:
         """A connection from `client` to `server`, opened at `start` (ns, absolute), on which `send` bytes go up and
-        `reply` bytes come down at the same time. The listener on `port` is made with the first flow to it.
+        `reply` bytes come down at the same time. The listener on `port` is made with the first flow to it, and
+        has this flow's `backlog`. together: there is no listener, but `server` opens the same connection from `port` at
+        the same time (RFC 9293 3.5, simultaneous open); nothing may listen there.
 
         Habits (each end's own):
         write_size: bytes given to the connection in one call (1 to 65,536; 65,536).

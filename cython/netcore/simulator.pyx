@@ -615,17 +615,18 @@ cdef class Simulator:
         return application
 
     def flow(self, Engine client not None, Engine server not None, *, send: int = 0, reply: int = 0, port: int = 80,
-             start: int = 0, client_habits=None, server_habits=None) -> Flow:
+             start: int = 0, backlog: int = 65536, together: bool = False, client_habits=None,
+             server_habits=None) -> Flow:
         """A connection from `client` to `server` on which both ends are played."""
         cdef Flow flow = Flow.__new__(Flow)
         cdef application_t* one
         cdef application_t* other
-        cdef node_t* node
-        cdef door_t* door
         cdef address_t hop
         cdef uint32_t i, before = 0
         if not 0 < port < 65536:
             raise ValueError(f"port is {port}, but must be 1 to 65535")
+        if not 0 < backlog < 1 << 31:
+            raise ValueError(f"backlog is {backlog}, but must be 1 to {(1 << 31) - 1}")
         if not (0 <= send < 1 << 62 and 0 <= reply < 1 << 62):
             raise ValueError(f"send is {send} and reply is {reply}, but neither may be negative")
         if not next_hop(&client.host.interface, &server.host.interface.address, &hop):
@@ -633,7 +634,6 @@ cdef class Simulator:
         merged_habits(dict(server_habits or {}))
         one = self.new_application(client, dict(client_habits or {}))
         other = self.new_application(server, dict(server_habits or {}))
-        node = self.network.nodes[other.node]
         for i in range(one.number):
             before += self.network.applications[i].node == one.node
         one.active = True
@@ -649,27 +649,38 @@ cdef class Simulator:
         one.to_receive = other.to_send = reply
         one.send_key = other.receive_key = mixed(self.seed, 2 * one.number + (1 << 40))
         one.receive_key = other.send_key = mixed(self.seed, 2 * one.number + 1 + (1 << 40))
-        door = node.doors
-        while door != NULL and door.port != port:
+        if together:
+            other.active = True
+            other.started_at = other.wake_at = one.started_at
+            other.waiter.signalled = True
+        else:
+            self.expect(other, backlog)
+        # its start is an event
+        one.waiter.signalled = True
+        flow.client = self.wrap(one)
+        flow.server = self.wrap(other)
+        return flow
+
+    cdef int expect(self, application_t* application, uint32_t backlog) except -1:
+        """Lets the application wait at the door of its port, which is made if need be."""
+        cdef node_t* node = self.network.nodes[application.node]
+        cdef door_t* door = node.doors
+        while door != NULL and door.port != application.local_port:
             door = door.next
         if door == NULL:
             door = <door_t*> calloc(1, sizeof(door_t))
             if door == NULL:
                 raise MemoryError
             enter(node.host)
-            if not door_open(door, node.host, port):
+            if not door_open(door, node.host, application.local_port, backlog):
                 unlock(node.host)
                 free(door)
                 raise MemoryError
             unlock(node.host)
             door.next = node.doors
             node.doors = door
-        list_append(&door.expected, &other.door_link, other)
-        # its start is an event
-        one.waiter.signalled = True
-        flow.client = self.wrap(one)
-        flow.server = self.wrap(other)
-        return flow
+        list_append(&door.expected, &application.door_link, application)
+        return 0
 
     cdef Application wrap(self, application_t* application):
         cdef Application handle = Application.__new__(Application)

@@ -13,13 +13,19 @@ def random_flows(dice: Dice, hosts: dict[str, Settings], *, healed: int) -> list
     names = list(hosts)
     count = dice.pick((1, 1, 1, 1, 2, 2, 3, 4, 6, 8))
     # segments of all connections together: most scenarios are short, some go through every phase of a long transfer
-    budget = dice.pick((50, 200, 200, 400, 400, 1000)) if dice.chance(97) else dice.scale(2000, 40000)
+    budget = dice.pick((50, 200, 400, 1000, 2000, 4000)) if dice.chance(97) else dice.scale(4000, 60000)
+    backlog = dice.pick((1, 2, 4)) if dice.chance(15) else 65536
     late = dice.pick((0, MILLISECOND, 100 * MILLISECOND, max(1, healed)))
-    flows = []
+    flows: list[FlowPlan] = []
     for _ in range(count):
         client = dice.pick(names)
         server = dice.pick([name for name in names if name != client])
-        flows.append(_flow(dice, client, server, hosts, budget // count, late))
+        plan = _flow(dice, client, server, hosts, budget // count, late)
+        plan.backlog = backlog
+        if dice.chance(6):
+            # no listener is there: each end has a port of its own
+            plan.together, plan.port = True, 6000 + len(flows)
+        flows.append(plan)
     return flows
 
 
@@ -54,7 +60,7 @@ def _habits(dice: Dice) -> Settings:
         habits["write_size"] = dice.scale(1, 65536)
     if dice.chance(20):
         habits["burst"] = dice.scale(1, 100_000)
-        habits["think"] = dice.scale(MICROSECOND, 2 * SECOND)
+        habits["think"] = dice.scale(MICROSECOND, 30 * SECOND if dice.chance(20) else SECOND)
     if dice.chance(25):
         habits["read_size"] = dice.scale(1, 100_000)
         if dice.chance(60):

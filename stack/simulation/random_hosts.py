@@ -8,7 +8,7 @@ MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 
 MTUS = (1500, 1500, 1500, 1500, 1492, 1280, 1006, 576, 296, 100, 4000, 9000, 65535)
-SWITCHES = ("timestamps", "window_scaling", "sack", "frto", "ecn")
+SWITCHES = ("timestamps", "window_scaling", "sack", "frto")
 
 # for longer than any outage of a random scenario: whoever fails all the same has given up too early. TIME-WAIT is to
 # outlast the time-outs of the other end's FIN, to which a reset would be the answer.
@@ -58,12 +58,12 @@ def _host(dice: Dice) -> Settings:
             host[name] = 0
     if dice.chance(25):
         host["pacing"] = 1
-    if dice.chance(25):
-        host["ecn"] = dice.pick((1, 2))
+    if dice.chance(50):
+        host["ecn"] = dice.pick((0, 1, 1, 3, 3))
     if dice.chance(40):
-        host["receive_buffer"] = dice.scale(1000, 1 << 20)
+        host["receive_buffer"] = dice.scale(100 if dice.chance(10) else 1000, 1 << 20)
     if dice.chance(30):
-        host["send_buffer"] = dice.scale(1000, 1 << 20)
+        host["send_buffer"] = dice.scale(1 if dice.chance(10) else 1000, 1 << 20)
     if dice.chance(30):
         host["initial_window"] = dice.pick((1, 2, 3, 4, 10, 20, 40))
     if dice.chance(30):
@@ -89,5 +89,5 @@ def _host(dice: Dice) -> Settings:
     if dice.chance(10):
         host["syn_protection"] = 0
     if dice.chance(5):
-        host["memory_limit"] = dice.scale(1 << 20, 1 << 24)
+        host["memory_limit"] = dice.scale(1 << 18, 1 << 24)
     return host

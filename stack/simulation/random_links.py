@@ -11,7 +11,7 @@ MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 PER_CENT = 10_000
 
-FAULTS = ("loss", "bursts", "duplicate", "corrupt", "truncate", "reorder", "mtu", "blackouts", "jitter")
+FAULTS = ("loss", "bursts", "duplicate", "corrupt", "truncate", "reorder", "mtu", "blackouts", "jitter", "route")
 
 
 @dataclass(slots=True)
@@ -55,11 +55,11 @@ def random_link(dice: Dice, weather: Weather, *, access: bool) -> dict[str, Sett
     if access and dice.chance(50):
         return {"both": both}
     if dice.chance(60):
-        return {"both": both | random_faults(dice, weather, delay)}
+        return {"both": both | random_faults(dice, weather, both)}
     # each direction for itself, or one of them only
-    found: dict[str, Settings] = {"both": both, "forward": random_faults(dice, weather, delay)}
+    found: dict[str, Settings] = {"both": both, "forward": random_faults(dice, weather, both)}
     if dice.chance(60):
-        found["backward"] = random_faults(dice, weather, delay)
+        found["backward"] = random_faults(dice, weather, both)
     return found
 
 
@@ -73,16 +73,22 @@ def random_rate(dice: Dice, weather: Weather) -> Settings:
     return settings
 
 
-def random_faults(dice: Dice, weather: Weather, delay: int) -> Settings:
-    """Draws what a direction does until it is healed, in up to four spells, and what it does then."""
+def random_faults(dice: Dice, weather: Weather, usual: Settings) -> Settings:
+    """Draws what a direction does until it is healed, in up to four spells, and what it does then.
+
+    usual: its delay and rate, when it does what it should.
+    """
     if weather.healed == 0:
         return {}
+    delay = usual["delay"]
     settings = spell(dice, weather, delay)
     changes: list[tuple[int, Settings]] = []
     times = sorted(dice.between(1, weather.healed) for _ in range(dice.pick((0, 0, 1, 2, 3))))
     for time in times:
-        changes.append((time, _cleared(settings, changes) | spell(dice, weather, delay)))
-    healing = _cleared(settings, changes)
+        changes.append(
+            (time, _cleared(settings, changes, usual) | spell(dice, weather, delay) | way(dice, weather, usual))
+        )
+    healing = _cleared(settings, changes, usual)
     if dice.chance(30):
         # better, but never quite well
         healing |= {name: value // 20 for name, value in spell(dice, weather, delay).items() if name in LASTING}
@@ -101,10 +107,21 @@ CLEAR: Settings = {
 }  # fmt: skip
 
 
-def _cleared(settings: Settings, changes: list[tuple[int, Settings]]) -> Settings:
+def _cleared(settings: Settings, changes: list[tuple[int, Settings]], usual: Settings) -> Settings:
     """What sets back all that was set."""
     named = set(settings).union(*(change for _, change in changes))
-    return {name: value for name, value in CLEAR.items() if name in named}
+    return {name: value for name, value in {**CLEAR, **usual}.items() if name in named}
+
+
+def way(dice: Dice, weather: Weather, usual: Settings) -> Settings:
+    """Draws another way than the usual: shorter or longer, of another rate."""
+    found: Settings = {}
+    if "route" in weather.faults:
+        if dice.chance(60):
+            found["delay"] = dice.scale(MICROSECOND, dice.pick((1, 3, 20)) * usual["delay"])
+        if "rate" in usual and dice.chance(40):
+            found["rate"] = dice.scale(max(50_000, usual["rate"] // 50), usual["rate"] * 20)
+    return found
 
 
 def spell(dice: Dice, weather: Weather, delay: int) -> dict[str, Any]:

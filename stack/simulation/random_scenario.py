@@ -1,5 +1,6 @@
 """A scenario in which everything is drawn from one seed."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 from netcore.engine import tunable_names
@@ -7,6 +8,7 @@ from stack.simulation.dice import Dice
 from stack.simulation.random_flows import random_flows
 from stack.simulation.random_hosts import random_hosts
 from stack.simulation.random_links import Weather, random_link, random_weather
+from stack.simulation.running import build
 from stack.simulation.scenario import LinkPlan, Scenario
 
 _TUNABLES = tunable_names()
@@ -30,7 +32,25 @@ def random_scenario(seed: int) -> Scenario:
         patient=patient,
     )
     _join(dice, weather, scenario)
+    if dice.chance(4):
+        scenario.start = _start_before_a_wrap(dice, scenario)
     return scenario
+
+
+def _start_before_a_wrap(dice: Dice, scenario: Scenario) -> int:
+    """Returns a time (ns) at which the first connection begins so that the numbers of one end pass zero on the way.
+
+    Initial sequence numbers go up by one each 4 us (RFC 9293 3.4.1): a run from time 0 tells them.
+    """
+    network = build(scenario, check=False)
+    flow = network.flows[0]
+    ends = (flow.client, flow.server)
+    while not (flow.client.connected_at or flow.done) and network.simulator.step():
+        pass
+    end = dice.pick(ends)
+    first = end.info().get("iss", 0)
+    before = dice.scale(1, 50_000)
+    return (0x1_0000_0000 - before - first) % 0x1_0000_0000 * 4000
 
 
 def _join(dice: Dice, weather: Weather, scenario: Scenario) -> None:
@@ -39,9 +59,13 @@ def _join(dice: Dice, weather: Weather, scenario: Scenario) -> None:
     if not switches:
         scenario.links.append(LinkPlan((names[0], names[1]), **random_link(dice, weather, access=False)))
         return
-    for one, other in pairwise(switches):
-        scenario.links.append(LinkPlan((one, other), **random_link(dice, weather, access=False)))
-    for number, name in enumerate(names):
-        # the ends of the row are never bare
-        place = dice.pick(switches) if number > 1 else switches[-number]
-        scenario.links.append(LinkPlan((name, place), **random_link(dice, weather, access=len(switches) > 1)))
+    # the ends of the row are never bare
+    places = [switches[-number] if number < 2 else dice.pick(switches) for number in range(len(names))]
+    pairs = [(pair, False) for pair in pairwise(switches)]
+    pairs += [(pair, len(switches) > 1) for pair in zip(names, places, strict=True)]
+    # two wrong bits may leave the checksum right, so no frame meets more than one link that flips one
+    flipping = dice.between(0, len(pairs) - 1)
+    true = replace(weather, faults=weather.faults - {"corrupt"})
+    for number, (ends, access) in enumerate(pairs):
+        settings = random_link(dice, weather if number == flipping else true, access=access)
+        scenario.links.append(LinkPlan(ends, **settings))

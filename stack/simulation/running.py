@@ -49,9 +49,10 @@ class Outcome:
 
 def build(scenario: Scenario, *, check: bool = True) -> Network:
     """Builds the network of a scenario. Raises ScenarioError that says what cannot be built."""
-    simulator = Simulator(seed=scenario.seed, check=check, events=scenario.events)
+    simulator = Simulator(seed=scenario.seed, check=check, start=scenario.start, events=scenario.events)
     ends: dict[str, Engine | Switch] = {}
     network = Network(simulator, {}, [], [])
+    origin = {"origin": scenario.start} if scenario.start else {}
     place = ""
     try:
         for place, arguments in scenario.hosts.items():
@@ -63,10 +64,12 @@ def build(scenario: Scenario, *, check: bool = True) -> Network:
         for number, link in enumerate(scenario.links):
             place = f"link {number}"
             one, other = (ends[name] for name in link.ends)
-            network.links.append(simulator.link(one, other, forward=link.forward, backward=link.backward, **link.both))
+            network.links.append(
+                simulator.link(one, other, forward=link.forward, backward=link.backward, **origin, **link.both)
+            )
         for number, flow in enumerate(scenario.flows):
             place = f"flow {number}"
-            network.flows.append(_flow(network, flow))
+            network.flows.append(_flow(network, flow, scenario.start))
     except KeyError as error:
         raise ScenarioError(f"{place}: there is no host or switch {error}") from None
     except (TypeError, ValueError) as error:
@@ -74,14 +77,16 @@ def build(scenario: Scenario, *, check: bool = True) -> Network:
     return network
 
 
-def _flow(network: Network, plan: FlowPlan) -> Flow:
+def _flow(network: Network, plan: FlowPlan, start: int) -> Flow:
     return network.simulator.flow(
         network.hosts[plan.client],
         network.hosts[plan.server],
         send=plan.send,
         reply=plan.reply,
         port=plan.port,
-        start=plan.start,
+        start=start + plan.start,
+        backlog=plan.backlog,
+        together=plan.together,
         client_habits=plan.client_habits,
         server_habits=plan.server_habits,
     )
@@ -97,7 +102,7 @@ def finish(scenario: Scenario, network: Network) -> Outcome:
             _check_patience(scenario, network)
         else:
             # whoever gives up lets the other end wait for ever, which is nobody's fault
-            simulator.run_until(min(simulator.deadline, LONGEST))
+            simulator.run_until(min(simulator.deadline, scenario.start + LONGEST))
         if not all(flow.done for flow in network.flows):
             # an end whose peer is gone and that only receives finds out from a keepalive or never (RFC 9293 3.8.4)
             for host in network.hosts.values():
@@ -107,7 +112,7 @@ def finish(scenario: Scenario, network: Network) -> Outcome:
         outcome.violation = violation
     counters = simulator.counters()
     outcome.trace_hash = simulator.trace_hash
-    outcome.time = simulator.now
+    outcome.time = simulator.now - scenario.start
     outcome.events, outcome.frames, outcome.segments = (counters[name] for name in ("events", "frames", "segments"))
     for flow in network.flows:
         outcome.received += flow.client.received + flow.server.received

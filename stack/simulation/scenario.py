@@ -40,6 +40,8 @@ class FlowPlan:
     reply: int = 0
     port: int = 80
     start: int = 0
+    backlog: int = 65536
+    together: bool = False
     client_habits: Settings = field(default_factory=dict)
     server_habits: Settings = field(default_factory=dict)
 
@@ -53,6 +55,7 @@ class Scenario:
     seed: of the simulator, from which those of hosts and links are derived.
     hosts: arguments of `netcore.engine.Engine`, tunables included, by the host's name; addresses are given in the order
         of the names.
+    start: the clock's first time in ns; the times of flows and links count from there.
     patient: hosts try for so long that no connection may fail, whatever the links do before they are healed.
     events: most events of the run; one that needs more goes on for ever.
     """
@@ -62,6 +65,7 @@ class Scenario:
     links: list[LinkPlan]
     flows: list[FlowPlan]
     switches: list[str] = field(default_factory=list)
+    start: int = 0
     patient: bool = False
     events: int = 20_000_000
 

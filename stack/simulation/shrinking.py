@@ -1,6 +1,7 @@
 """Makes a scenario that violates an invariant smaller while it still does: what is left is what matters."""
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterator
 
 from stack.simulation.random_hosts import PATIENCE
@@ -142,7 +143,13 @@ def _fewer_habits(scenario: Scenario) -> Iterator[Scenario]:
 
 
 def _fewer_bytes(scenario: Scenario) -> Iterator[Scenario]:
+    if scenario.start:
+        yield dataclasses.replace(copy.deepcopy(scenario), start=0)
     for number, flow in enumerate(scenario.flows):
+        if flow.backlog != 65536:
+            smaller = copy.deepcopy(scenario)
+            smaller.flows[number].backlog = 65536
+            yield smaller
         for name in ("start", "reply", "send"):
             value = getattr(flow, name)
             for less in sorted({0, value // 2, value * 9 // 10, max(0, value - 1)} - {value}):

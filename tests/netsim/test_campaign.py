@@ -65,7 +65,18 @@ def test_scenarios_differ_in_all_that_matters() -> None:
         assert any(name in spell for spell in spells), name
     for name in ("stall", "read_pause", "think", "nodelay", "wait", "receive_buffer", "send_buffer"):
         assert any(name in habit for habit in habits), name
+    assert {flow.backlog for flow in flows} == {1, 2, 4, 65536}
+    assert {flow.together for flow in flows} == {False, True}
+    assert any(scenario.start for scenario in scenarios)
+    assert {host.get("ecn") for host in hosts} == {None, 0, 1, 3}
     assert {habit.get("end", "shut") for habit in habits} == {"shut", "close", "abort", "wait"}
+
+
+def test_no_frame_meets_two_links_that_flip_bits() -> None:
+    # two wrong bits may leave a checksum right
+    for seed in range(400):
+        links = random_scenario(seed).links
+        assert sum("corrupt" in str(link) for link in links) <= 1
 
 
 @pytest.mark.requirement("LIM-5")
@@ -123,7 +134,8 @@ def test_campaign_ends_after_its_time() -> None:
     assert report.findings == []
 
 
-def test_interrupt_ends_the_campaign_with_its_figures() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_ends_the_campaign_with_its_figures(number: signal.Signals) -> None:
     process = subprocess.Popen(
         [*COMMAND, "--seeds", "10000000", "--jobs", "2"],
         cwd=ROOT,
@@ -133,7 +145,7 @@ def test_interrupt_ends_the_campaign_with_its_figures() -> None:
     )
     assert process.stderr is not None
     assert process.stderr.readline() == "seeds 0 to 9999999 on 2 processes\n"
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "not all that were asked for" in output

@@ -104,6 +104,49 @@ def test_peer_of_an_abort_that_was_lost_leaves_no_memory() -> None:
     assert outcome.violation is None
 
 
+@pytest.mark.parametrize("link", [{}, {"loss": 200_000}, {"blackouts": [(0, 20 * SECOND)]}])
+def test_ends_that_open_at_the_same_time_have_one_connection(link: dict[str, Any]) -> None:
+    scenario = pair(**link)
+    scenario.flows[0].together = True
+    network = build(scenario)
+    outcome = finish(scenario, network)
+    assert outcome.violation is None
+    assert outcome.received == 102_000
+    for host in network.hosts.values():
+        assert host.counters()["ActiveOpens"] == 1
+        assert host.counters()["PassiveOpens"] == 0
+
+
+def test_clients_beyond_a_small_backlog_come_again() -> None:
+    scenario = pair()
+    scenario.flows = [FlowPlan("left", "right", send=1000, backlog=1) for _ in range(5)]
+    network = build(scenario)
+    assert finish(scenario, network).received == 5000
+    assert network.hosts["right"].counters()["ListenOverflows"] > 0
+
+
+def test_times_of_a_scenario_count_from_its_start() -> None:
+    scenario = pair(changes=[(SECOND, {"loss": 0})], loss=1_000_000)
+    scenario.flows[0].start = MILLISECOND
+    for scenario.start in (0, 1_000_000 * SECOND):
+        network = build(scenario)
+        outcome = finish(scenario, network)
+        assert outcome.received == 102_000
+        assert scenario.start + SECOND < network.flows[0].client.connected_at < scenario.start + 10 * SECOND
+        assert outcome.time < 1000 * SECOND
+
+
+def test_numbers_of_some_random_scenarios_pass_zero() -> None:
+    found = 0
+    for scenario in map(random_scenario, range(150)):
+        if scenario.start:
+            network = build(scenario)
+            finish(scenario, network)
+            for end in (network.flows[0].client, network.flows[0].server):
+                found += end.info().get("snd_nxt", 1 << 32) < end.info().get("iss", 0)
+    assert found > 1
+
+
 # ---- captures
 
 
