@@ -21,6 +21,7 @@ from netcore.storage.slab cimport slab_close, slab_give, slab_open, slab_t, slab
 from netcore.storage.table cimport (
     table_chain, table_close, table_insert, table_node_t, table_open, table_remove, table_t,
 )
+from netcore.storage.treap cimport treap_find, treap_insert_after, treap_node_t, treap_remove, treap_t
 
 
 cdef class Queue:
@@ -213,6 +214,63 @@ cdef class Lists:
         assert <link_t*> list_first(&self.lists[where]) - self.links == forward[0]
         assert <link_t*> list_last(&self.lists[where]) - self.links == forward[len(forward) - 1]
         return forward
+
+
+cdef class Tree:
+    """A tree of stretches; its nodes are numbered from 0 and start where the caller says."""
+    cdef treap_t tree
+    cdef treap_node_t* nodes
+    cdef int count
+    cdef random_t source
+
+    def __cinit__(self, int count, uint64_t seed):
+        self.nodes = <treap_node_t*> calloc(count, sizeof(treap_node_t))
+        self.count = count
+        self.source.state = seed
+
+    def insert(self, int number, uint32_t start):
+        cdef treap_node_t* before = treap_find(&self.tree, start)
+        treap_insert_after(&self.tree, before, &self.nodes[number], &self.nodes[number], start,
+                           <uint32_t> (random_next(&self.source) >> 32))
+
+    def remove(self, int number):
+        treap_remove(&self.tree, &self.nodes[number])
+
+    def find(self, uint32_t number):
+        cdef treap_node_t* node = treap_find(&self.tree, number)
+        return None if node == NULL else <treap_node_t*> node.owner - self.nodes
+
+    def content(self):
+        """The numbers of the nodes in order, after a look at every pointer."""
+        cdef treap_node_t* node = self.tree.first
+        forward = []
+        while node != NULL:
+            assert node.owner == node
+            forward.append(node - self.nodes)
+            assert node.next != NULL or node == self.tree.last
+            assert node.next == NULL or node.next.previous == node
+            node = node.next
+        assert self.tree.first == NULL or self.tree.first.previous == NULL
+        assert len(forward) == self.tree.count
+        assert forward == self.below(self.tree.root, NULL)
+        return forward
+
+    cdef list below(self, treap_node_t* node, treap_node_t* parent):
+        """The numbers of a subtree from left to right."""
+        if node == NULL:
+            return []
+        assert node.parent == parent
+        assert parent == NULL or node.priority <= parent.priority
+        return [*self.below(node.left, node), node - self.nodes, *self.below(node.right, node)]
+
+    def depth(self):
+        return self.depth_below(self.tree.root)
+
+    cdef int depth_below(self, treap_node_t* node):
+        return 0 if node == NULL else 1 + max(self.depth_below(node.left), self.depth_below(node.right))
+
+    def __dealloc__(self):
+        free(self.nodes)
 
 
 def random_numbers(uint64_t seed, int count):

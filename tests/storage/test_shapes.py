@@ -152,6 +152,57 @@ def test_lists_keep_their_links_in_order_both_ways(shapes: ModuleType, seed: int
         assert [lists.content(where) for where in range(4)] == model
 
 
+@pytest.mark.requirement("LIM-3")
+@pytest.mark.parametrize("origin", [0, 0xFFFFFF00, 0x7FFFFF00])
+@pytest.mark.parametrize("seed", range(4))
+def test_tree_keeps_its_nodes_in_order_and_finds_the_one_that_holds_a_number(
+    shapes: ModuleType, seed: int, origin: int
+) -> None:
+    # numbers modulo 2**32, all within half the circle
+    source = random.Random(seed)
+    tree, model = shapes.Tree(200, seed), {}
+    for step in range(1500):
+        number = source.randrange(200)
+        if number in model:
+            tree.remove(number)
+            del model[number]
+        else:
+            start = source.randrange(1000)
+            if start not in model.values():
+                tree.insert(number, (origin + start) % (1 << 32))
+                model[number] = start
+        if step % 10 == 0:
+            assert tree.content() == sorted(model, key=lambda each: model[each])
+        asked = source.randrange(1000)
+        before = [each for each in model if model[each] <= asked]
+        expected = max(before, key=lambda each: model[each]) if before else None
+        assert tree.find((origin + asked) % (1 << 32)) == expected
+    for number in list(model):
+        tree.remove(number)
+    assert tree.content() == []
+
+
+@pytest.mark.requirement("LIM-3")
+@pytest.mark.parametrize("order", ["appended", "prepended", "random", "moving"])
+def test_tree_stays_flat_in_any_order_of_insertion(shapes: ModuleType, order: str) -> None:
+    # 2 * ln(n) levels are expected: 18 for 10,000
+    count = 10_000
+    tree = shapes.Tree(count, 7)
+    starts = list(range(count))
+    if order == "prepended":
+        starts.reverse()
+    elif order == "random":
+        random.Random(1).shuffle(starts)
+    for number, start in enumerate(starts):
+        tree.insert(number, start)
+    if order == "moving":
+        # what a sender does: ever more at the end, ever less at the start
+        for number in range(count - 100):
+            tree.remove(number)
+            tree.insert(number, count + number)
+    assert tree.depth() <= 45
+
+
 # the reference vectors of SipHash-2-4 (Aumasson and Bernstein, appendix A and vectors.h) for whole words of input
 KEY = (0x0706050403020100, 0x0F0E0D0C0B0A0908)
 
