@@ -92,6 +92,8 @@ cdef void take_ack_of_syn(tcb_t* tcb, const segment_t* seg, int64_t now) noexcep
     tcb.last_sent = NEVER
     tcb.delivered_at = now
     tcb.congestion.begin(tcb, now)
+    # the first window is paced as well, where its round trip is known
+    set_pace(tcb)
     tcb.retries = 0
     tcb.backoff = 0
     # the window of a SYN is not scaled (RFC 7323 2.2)
