@@ -7,6 +7,7 @@ from netcore.storage.chunks cimport SMALL_CHUNK, chunk_give, chunk_t, chunk_take
 from netcore.storage.deadlines cimport NEVER
 from netcore.storage.links cimport link_t, list_append, list_remove
 from netcore.storage.pattern cimport pattern_fill, pattern_first_wrong, pattern_fits
+from netcore.tcp.autotune cimport fix_receive_buffer, fix_send_buffer
 from netcore.tcp.backlog cimport accept_oldest, close_listener, open_listener
 from netcore.tcp.calls cimport (
     abort_call, close_connection, may_receive, may_send, open_active, receive_chunks, receive_text, send_chunk,
@@ -39,9 +40,9 @@ cdef void application_take(application_t* application, tcb_t* tcb) noexcept nogi
     tcb.endpoint.handle = NULL
     tcb.nodelay = application.habits.nodelay != 0
     if application.habits.send_buffer:
-        tcb.send_limit = <unsigned int> application.habits.send_buffer
+        fix_send_buffer(tcb, <unsigned int> application.habits.send_buffer)
     if application.habits.receive_buffer:
-        tcb.receive_limit = <unsigned int> application.habits.receive_buffer
+        fix_receive_buffer(tcb, <unsigned int> application.habits.receive_buffer)
 
 
 cdef void let_connection_go(application_t* application, int64_t now) noexcept nogil:

@@ -79,11 +79,13 @@ class Endpoint:
     def buffered_bytes(self) -> int:
         """Bytes sent by the program that are not acknowledged yet."""
     @property
-    def send_buffer(self) -> int: ...
+    def send_buffer(self) -> int:
+        """Bytes buffered from which on no further send is taken. It grows with the path until it is set (TCPX-2)."""
     @send_buffer.setter
     def send_buffer(self, size: int) -> None: ...
     @property
-    def receive_buffer(self) -> int: ...
+    def receive_buffer(self) -> int:
+        """Bytes that the window may reach. It grows with what the program takes until it is set (TCPX-2)."""
     @receive_buffer.setter
     def receive_buffer(self, size: int) -> None: ...
     @property

@@ -11,6 +11,7 @@ from netcore.posix cimport (
     iovec, load_pointer, pthread_mutex_destroy, pthread_mutex_init, pthread_mutex_lock, pthread_mutex_unlock,
     replace_pointer,
 )
+from netcore.tcp.autotune cimport fix_receive_buffer, fix_send_buffer
 from netcore.tcp.calls cimport abort_call, close_connection, connection_readiness, shut_receive, shut_send
 from netcore.tcp.congestion.algorithms cimport algorithm_at, algorithm_count, algorithm_named, use_algorithm
 from netcore.tcp.ecn cimport ECN_ACCURATE, ECN_SENDS
@@ -289,7 +290,7 @@ cdef class Endpoint:
         with nogil:
             enter(self.owner.host)
             if self.tcb != NULL:
-                self.tcb.send_limit = limit
+                fix_send_buffer(self.tcb, limit)
             leave(self.owner.host)
 
     @property
@@ -308,8 +309,7 @@ cdef class Endpoint:
         with nogil:
             enter(self.owner.host)
             if self.tcb != NULL:
-                # OPT-22: a buffer of nothing would stop every transfer, so one segment always fits
-                self.tcb.receive_limit = limit if limit > self.tcb.transport.local_mss else self.tcb.transport.local_mss
+                fix_receive_buffer(self.tcb, limit)
             leave(self.owner.host)
 
     @property

@@ -66,7 +66,8 @@ def build_information() -> dict[str, object]:
 cdef dict BOUNDS = {
     "rto_minimum": (1_000_000, 3_600_000_000_000), "rto_maximum": (1_000_000, 3_600_000_000_000),
     "syn_retries": (0, 255), "quick_acks": (0, 255), "maximum_holes": (1, 256), "initial_window": (1, 1 << 16),
-    "send_buffer": (0, 0x3fffffff), "receive_buffer": (1, 0x3fffffff), "maximum_superframe": (536, 65483),
+    "send_buffer": (0, 0x3fffffff), "receive_buffer": (1, 0x3fffffff), "send_buffer_maximum": (0, 0x3fffffff),
+    "receive_buffer_maximum": (1, 0x3fffffff), "maximum_superframe": (536, 65483),
     "ecn": (0, 3), "ttl": (0, 255), "neighbor_limit": (1, 1 << 31),
 }
 
@@ -82,6 +83,14 @@ cdef tunables_t merge_tunables(dict given) except *:
         if not isinstance(value, int) or not 0 <= value < 1 << 62:
             raise ValueError(f"{name} is {value!r}, but must be a whole number from 0 to {(1 << 62) - 1}")
         merged[name] = int(value)
+    for name in ("send_buffer", "receive_buffer"):
+        maximum = f"{name}_maximum"
+        if maximum not in given:
+            merged[maximum] = merged[name] if name in given else merged[maximum]
+        elif name not in given:
+            merged[name] = min(merged[name], merged[maximum])
+        if merged[name] > merged[maximum]:
+            raise ValueError(f"{name} is {merged[name]} bytes, but {maximum} is {merged[maximum]}")
     for name, (least, most) in BOUNDS.items():
         if not least <= merged[name] <= most:
             raise ValueError(f"{name} is {merged[name]}, but must be between {least} and {most}")

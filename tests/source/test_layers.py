@@ -54,7 +54,7 @@ INNER_LEVELS: dict[str, list[str]] = {
         "seqnum isn rtt tunables counters flight",
         "tcb",
         "accurate_ecn",
-        "delivery ecn",
+        "autotune delivery ecn",
         "options window half_open table reassembly scoreboard congestion pacing",
         "lifecycle rack undo",
         "recovery cookies fastopen signature",

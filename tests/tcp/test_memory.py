@@ -12,7 +12,8 @@ def held(host) -> int:
 
 
 @pytest.mark.parametrize("sizes", [(1,), (1, 1001), (1001, 1)])
-def test_text_sent_backwards_takes_memory_in_proportion_to_its_bytes(host, sizes):
+def test_text_sent_backwards_takes_memory_in_proportion_to_its_bytes(make_host, sizes):
+    host = make_host(receive_buffer=1 << 20)
     peer = Peer(host, scale=7)
     endpoint = peer.open_passively()
     peer.send("A", text=b"\0")

@@ -404,6 +404,7 @@ def test_memory_limit_refuses_what_the_backlog_would_admit() -> None:
     listener = host.listening(80, 5)
     client, other = clients.client().connect(), clients.client().connect()
     s = host.nonblocking(host.accept(listener))
+    host.set(s, ws.SO_SNDBUF, 1 << 21)
     size = 1 << 19
     while size:
         if host.send_code(s, bytes(size)) != 0:

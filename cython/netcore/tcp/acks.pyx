@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from netcore.posix cimport memset
 from netcore.storage.byte_queue cimport queue_drop
 from netcore.storage.deadlines cimport NEVER
+from netcore.tcp.autotune cimport tune_send
 from netcore.tcp.delivery cimport note_min_rtt
 from netcore.tcp.ecn cimport is_echo_obeyed
 from netcore.tcp.flight cimport ack_sample_t
@@ -195,6 +196,7 @@ cdef void take_ack(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil
         set_pace(tcb)
     if sample.acked:
         restart_timer(tcb, now)
+        tune_send(tcb)
     if sample.acked or sample.delivered:
         schedule_probe(tcb, now)
     # RFC 9293 3.10.7.4: only an ACK from SND.UNA on has a say in the window

@@ -106,7 +106,8 @@ cdef void send_cookie(listener_t* listener, const segment_t* seg, int64_t now) n
     out.wnd = <uint16_t> (window if window < 65535 else 65535)
     out.options_length = put_mss(out.options, transport.local_mss)
     if scale:
-        out.options_length += put_window_scale(out.options + out.options_length, window_shift_for(window))
+        out.options_length += put_window_scale(out.options + out.options_length,
+                                               window_shift_for(transport.tunables.receive_buffer_maximum))
     if sack:
         out.options_length += put_sack_permitted(out.options + out.options_length)
     if timestamps:

@@ -10,6 +10,7 @@ from netcore.storage.deadlines cimport NEVER, arm
 from netcore.storage.frames cimport frame_t
 from netcore.tcp.accurate_ecn cimport count_mark, take_first_ack
 from netcore.tcp.acks cimport challenge, is_ack_acceptable, is_fin_acked, take_ack, take_ack_of_syn
+from netcore.tcp.autotune cimport tune_receive
 from netcore.tcp.backlog cimport handshake_done, listen_arrives, request_arrives
 from netcore.tcp.ecn cimport ECN_ACCURATE, take_congestion_mark, take_setup_again
 from netcore.tcp.lifecycle cimport (
@@ -443,6 +444,7 @@ cdef bint take_text(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noe
         return True
     # duplicates owed for the hole would now repeat the new ACK and look like a loss
     tcb.dupacks_owed = 0
+    tune_receive(tcb, seg, now)
     acknowledge_text(tcb, seg, filled or marked, now)
     notify(tcb.transport, &tcb.endpoint, READY_READABLE)
     return True

@@ -1,6 +1,7 @@
 """What a SYN's options settle for a connection (RFC 9293 3.7.1, RFC 7323 1.3 and 2, RFC 2018 2); what ours offers."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from netcore.tcp.autotune cimport largest_window
 from netcore.tcp.ecn cimport take_ecn_setup
 from netcore.tcp.tcb cimport tcb_t
 from netcore.wire.tcp cimport MINIMUM_MSS, put_mss, put_sack_permitted, put_timestamps, put_window_scale, segment_t
@@ -30,7 +31,7 @@ cdef inline void take_syn_options(tcb_t* tcb, const segment_t* seg, int64_t now)
     tcb.window_scaling = seg.has_window_scale and tcb.transport.tunables.window_scaling != 0
     if tcb.window_scaling:
         tcb.snd_wind_shift = seg.window_scale
-        tcb.rcv_wind_shift = window_shift_for(tcb.receive_limit)
+        tcb.rcv_wind_shift = window_shift_for(largest_window(tcb))
     else:
         tcb.snd_wind_shift = tcb.rcv_wind_shift = 0
     tcb.timestamps = seg.has_timestamps and tcb.transport.tunables.timestamps != 0

@@ -6,6 +6,7 @@ after a time-out, new text and FIN, a pure ACK.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from netcore.storage.deadlines cimport NEVER
+from netcore.tcp.autotune cimport largest_window
 from netcore.tcp.delivery cimport mark_app_limited
 from netcore.tcp.ecn cimport codepoint_of_new_text, flags_of_echo, flags_of_syn, flags_of_syn_ack, is_cut_unsafe
 from netcore.tcp.flight cimport SENT_LOST, SENT_SACKED, sent_t
@@ -151,7 +152,7 @@ cdef bint handshake_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcep
         scale = tcb.transport.tunables.window_scaling != 0
         sack = tcb.transport.tunables.sack != 0
         timestamps = tcb.transport.tunables.timestamps != 0
-        shift = window_shift_for(tcb.receive_limit)
+        shift = window_shift_for(largest_window(tcb))
     out.options_length = put_syn_options(tcb, out.options, scale, sack, timestamps, shift, timestamp_now(tcb, now),
                                          tcb.ts_recent if tcb.state == SYN_RECEIVED else 0)
     if tcb.snd_nxt == tcb.iss:

@@ -103,10 +103,10 @@ cdef struct endpoint_t
 # what the program's side of a connection or listener needs
 cdef struct endpoint_t:
     EndpointKind kind
-    # borrowed pointer to the Python handle; read and written with the GIL held
-    void* handle
     # a handle exists that has not let go
     bint held
+    # borrowed pointer to the Python handle; read and written with the GIL held
+    void* handle
     # the tcb_t or listener_t this is part of, and the next endpoint whose handle died without letting go
     void* owner
     endpoint_t* release_next
@@ -253,6 +253,7 @@ cdef struct timewait_t:
     uint16_t window
     bint timestamps
 
+# 1 KiB with its places in the tables (LIM-1): what is small stands beside what is small
 cdef struct tcb_t:
     entry_t entry
     endpoint_t endpoint
@@ -283,9 +284,12 @@ cdef struct tcb_t:
     # bytes of text of a full segment as the peer sends them, learnt from what arrives
     uint16_t rcv_mss
 
-    # RFC 7323
+    # what the handshake settled: RFC 7323, RFC 2018, RFC 3168 (ecn.EcnMark)
     uint8_t window_scaling
     uint8_t timestamps
+    uint8_t sack
+    uint8_t ecn
+    # RFC 7323
     uint32_t ts_recent
     uint32_t ts_offset
     int64_t ts_recent_time
@@ -295,6 +299,22 @@ cdef struct tcb_t:
     reassembly_t* reassembly
     uint32_t send_limit
     uint32_t receive_limit
+    # autotuning (TCPX-2). The receiver's round trip, ns; since when it is measured, and the timestamp last echoed or
+    # the number that ends the measurement. Since when what the program takes is counted, from which number on, and the
+    # most that it took in a round trip. The program has set the buffer
+    int64_t receive_trip
+    int64_t trip_since
+    int64_t round_since
+    uint32_t trip_mark
+    uint32_t round_first
+    uint32_t taken_most
+    uint8_t send_fixed
+    uint8_t receive_fixed
+    # the receiver: segments that are acknowledged at once; received twice (RFC 2883), to be reported by the next ACKs
+    uint8_t quick_acks
+    uint8_t twice_count
+    uint32_t twice_start[3]
+    uint32_t twice_end[3]
 
     # time-outs: due[] is the truth, `timer` in the heap is due no later than the earliest
     int64_t due[6]
@@ -303,14 +323,16 @@ cdef struct tcb_t:
     # the end of what was last sent again, and the TSval when the first outstanding segment went again (Karn)
     uint32_t resent_seq
     uint32_t resent_ts
-    uint8_t backoff
-    uint8_t retries
+    int64_t last_sent
+    int64_t last_challenge
     int64_t syn_rto
     uint8_t syn_retries
     # the last SYN was answered by RST: the next goes after a constant wait (LISTEN-67)
     uint8_t syn_refused
-    int64_t last_sent
-    int64_t last_challenge
+    uint8_t backoff
+    uint8_t retries
+    # sequence numbers that the peer's SYN occupied, with its text
+    uint32_t syn_len
 
     # what was sent and is not acknowledged; NULL: nothing
     flight_t* flight
@@ -323,9 +345,9 @@ cdef struct tcb_t:
     const congestion_t* congestion
     uint32_t cwnd
     uint32_t ssthresh
-    uint8_t cwnd_limited
     # private to the algorithm
     uint64_t congestion_state[14]
+    uint8_t cwnd_limited
 
     # recovery: phase and what ends it (RFC 6582); snd_nxt when it began
     uint8_t phase
@@ -344,27 +366,26 @@ cdef struct tcb_t:
     uint32_t undo_end
     uint32_t undo_tsval
     uint32_t undo_segments
-    uint8_t undo
-    uint8_t frto
     # bytes of new data that F-RTO still lets go
     uint32_t frto_room
+    uint8_t undo
+    uint8_t frto
 
     # RACK-TLP (RFC 8985): xmit_ts (-1: none), end_seq and rtt of the newest segment delivered; the highest
     # number that was
-    uint8_t sack
     uint8_t reordering_seen
     uint8_t reordering_steps
     uint8_t reordering_persist
-    int64_t rack_sent
-    int64_t rack_rtt
-    uint32_t rack_end
-    uint32_t rack_fack
-    uint32_t rack_dsack_round
     uint8_t rack_dsack_seen
-    # a tail loss probe is out: snd_nxt then, and whether it was a retransmission
+    # a tail loss probe is out, and whether it was a retransmission; probe_end: snd_nxt then
     uint8_t probe_out
     uint8_t probe_again
     uint32_t probe_end
+    uint32_t rack_end
+    uint32_t rack_fack
+    uint32_t rack_dsack_round
+    int64_t rack_sent
+    int64_t rack_rtt
     # the least round trip of the last minute, of this and of the one before, ns; 0: none
     int64_t min_rtt
     int64_t min_rtt_now
@@ -382,9 +403,7 @@ cdef struct tcb_t:
     uint64_t pacing_rate
     int64_t pace_at
 
-    # ECN (RFC 3168): what was negotiated (ecn.EcnMark); CE has come and is echoed until CWR comes; CWR goes with the
-    # next new text
-    uint8_t ecn
+    # ECN (RFC 3168): CE has come and is echoed until CWR comes; CWR goes with the next new text
     uint8_t ecn_echo
     uint8_t cwr_wanted
     # accurate ECN (RFC 9768): packets with CE that came, and those the peer tells of; the code that the next segment
@@ -405,11 +424,6 @@ cdef struct tcb_t:
     uint8_t persisting
     # duplicate ACKs owed beside the first
     uint16_t dupacks_owed
-    # received twice (RFC 2883), to be reported by the next ACKs
-    uint8_t twice_count
-    uint32_t twice_start[3]
-    uint32_t twice_end[3]
-    uint8_t quick_acks
     link_t output_link
 
     # facts
@@ -422,16 +436,14 @@ cdef struct tcb_t:
     uint8_t in_table
     uint8_t passive
     # when the SYN came, and whether the listener counts it as aged
-    int64_t born
     uint8_t aged
     # an accept is deciding on it; it was deferred (ACPT-23); it was accepted before its handshake (ACPT-32)
     uint8_t selected
     uint8_t deferred
     uint8_t approved
-    # sequence numbers that the peer's SYN occupied, with its text
-    uint32_t syn_len
     # it has been in ESTABLISHED, whatever became of it
     uint8_t synchronized
+    int64_t born
     link_t queue_link
     listener_t* listener
 

@@ -27,9 +27,12 @@ cdef struct tunables_t:
     # bounds (SEG-15, LIM-2)
     int64_t maximum_holes
     int64_t memory_limit
-    # buffers of a connection
+    # buffers of a connection as they begin, and as they may grow with the path (TCPX-2). A beginning that is given
+    # alone is the maximum as well: the buffer stays as it is
     int64_t send_buffer
     int64_t receive_buffer
+    int64_t send_buffer_maximum
+    int64_t receive_buffer_maximum
     # congestion control: initial window in segments (RFC 6928)
     int64_t initial_window
     # RFC 7323, 0 or 1
@@ -80,8 +83,11 @@ cdef inline void set_default_tunables(tunables_t* t) noexcept nogil:
     t.user_timeout = 300_000_000_000
     t.maximum_holes = 128
     t.memory_limit = 1 << 30
-    t.send_buffer = 2 << 20
-    t.receive_buffer = 2 << 20
+    t.send_buffer = 256 << 10
+    t.receive_buffer = 256 << 10
+    # a round trip of 200 ms at 1 Gbit/s, and the most that a window scale of 9 can say
+    t.send_buffer_maximum = 65535 << 9
+    t.receive_buffer_maximum = 65535 << 9
     t.initial_window = 10
     t.timestamps = 1
     t.window_scaling = 1

@@ -1,0 +1,117 @@
+"""Dynamic right-sizing of the receive buffer (Fisk and Feng, 2001), and the send buffer that follows cwnd; TCPX-2."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from netcore.tcp.seqnum cimport seq_geq
+from netcore.tcp.tcb cimport READY_WRITABLE, notify, receive_window, tcb_t, timestamp_now, transport_t
+from netcore.wire.tcp cimport segment_t
+
+cdef enum:
+    # ns; the clock of timestamps is no finer, and shorter delays of either program shall not count as the path's
+    SHORTEST_ROUND = 1000000
+    TIMESTAMP_TICK = 1000000
+    # segments for which there is room beyond what arrives in a round trip
+    SPARE_SEGMENTS = 16
+    # parts of the memory limit
+    PARTS_OF_A_BUFFER = 8
+    PARTS_FOR_GROWTH = 2
+
+
+cdef uint32_t most_allowed(const transport_t* transport, uint64_t wanted, int64_t maximum) noexcept nogil:
+    """`wanted` within the bounds of a connection and of the stack; 0: nothing may grow now."""
+    cdef int64_t limit = transport.tunables.memory_limit
+    if transport.pool.in_use > limit // PARTS_FOR_GROWTH:
+        return 0
+    if maximum > limit // PARTS_OF_A_BUFFER:
+        maximum = limit // PARTS_OF_A_BUFFER
+    return <uint32_t> (wanted if wanted < <uint64_t> maximum else <uint64_t> maximum)
+
+
+cdef void note_trip(tcb_t* tcb, int64_t sample) noexcept nogil:
+    """Down at once, since any delay in a sample only adds to the path's; up slowly, should the path have changed."""
+    if tcb.receive_trip == 0 or sample < tcb.receive_trip:
+        tcb.receive_trip = sample
+    else:
+        tcb.receive_trip += (sample - tcb.receive_trip) // 8
+
+
+cdef void measure_trip(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
+    """The round trip as the receiver sees it: by the first full segment that echoes a timestamp of ours.
+
+    Without timestamps: the time in which as much came as was announced when it began, which is at least that.
+    """
+    if tcb.timestamps:
+        if seg.tsecr != tcb.trip_mark and seg.tsecr and seg.text_length >= tcb.rcv_mss:
+            tcb.trip_mark = seg.tsecr
+            note_trip(tcb, <int64_t> (timestamp_now(tcb, now) - seg.tsecr) * TIMESTAMP_TICK)
+        return
+    if tcb.trip_since and not seq_geq(tcb.rcv_nxt, tcb.trip_mark):
+        return
+    if tcb.trip_since and (tcb.receive_trip == 0 or now - tcb.trip_since < tcb.receive_trip):
+        tcb.receive_trip = now - tcb.trip_since
+    tcb.trip_since = now
+    tcb.trip_mark = tcb.rcv_nxt + receive_window(tcb)
+
+
+cdef void grow_receive(tcb_t* tcb, uint32_t taken) noexcept nogil:
+    cdef uint64_t wanted, further
+    cdef uint32_t size
+    if taken <= tcb.taken_most:
+        return
+    wanted = 2 * <uint64_t> taken + SPARE_SEGMENTS * tcb.rcv_mss
+    if tcb.taken_most:
+        further = wanted * (taken - tcb.taken_most) // tcb.taken_most
+        wanted += further if further < wanted else wanted
+    tcb.taken_most = taken
+    size = most_allowed(tcb.transport, wanted, tcb.transport.tunables.receive_buffer_maximum)
+    if size > tcb.receive_limit:
+        tcb.receive_limit = size
+
+
+cdef void tune_receive(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
+    cdef uint32_t first = tcb.rcv_nxt - <uint32_t> tcb.receive_queue.length
+    cdef int64_t trip
+    if tcb.receive_fixed:
+        return
+    measure_trip(tcb, seg, now)
+    # until data has told, the handshake has
+    trip = tcb.receive_trip if tcb.receive_trip else tcb.rtt.srtt
+    if trip < SHORTEST_ROUND:
+        trip = SHORTEST_ROUND
+    if tcb.round_since == 0:
+        tcb.round_first = tcb.irs + 1
+    elif now - tcb.round_since < trip:
+        return
+    else:
+        grow_receive(tcb, first - tcb.round_first)
+        tcb.round_first = first
+    tcb.round_since = now
+
+
+cdef void tune_send(tcb_t* tcb) noexcept nogil:
+    cdef uint64_t wanted = 2 * <uint64_t> tcb.cwnd
+    cdef uint32_t before = tcb.send_limit
+    cdef uint32_t size
+    if tcb.send_fixed or wanted <= before:
+        return
+    size = most_allowed(tcb.transport, wanted, tcb.transport.tunables.send_buffer_maximum)
+    if size <= before:
+        return
+    tcb.send_limit = size
+    if before <= tcb.send_queue.length < size:
+        notify(tcb.transport, &tcb.endpoint, READY_WRITABLE)
+
+
+cdef void fix_send_buffer(tcb_t* tcb, uint32_t size) noexcept nogil:
+    tcb.send_limit = size
+    tcb.send_fixed = True
+
+
+cdef void fix_receive_buffer(tcb_t* tcb, uint32_t size) noexcept nogil:
+    # OPT-22: a buffer of nothing would stop every transfer
+    tcb.receive_limit = size if size > tcb.transport.local_mss else tcb.transport.local_mss
+    tcb.receive_fixed = True
+
+
+cdef int64_t largest_window(const tcb_t* tcb) noexcept nogil:
+    cdef int64_t maximum = tcb.transport.tunables.receive_buffer_maximum
+    return maximum if not tcb.receive_fixed and maximum > tcb.receive_limit else tcb.receive_limit
