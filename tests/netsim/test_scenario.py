@@ -104,7 +104,7 @@ def test_peer_of_an_abort_that_was_lost_leaves_no_memory() -> None:
     assert outcome.violation is None
 
 
-@pytest.mark.parametrize("link", [{}, {"loss": 200_000}, {"blackouts": [(0, 20 * SECOND)]}])
+@pytest.mark.parametrize("link", [{}, {"loss": 200_000}, {"blackouts": [(0, 2 * SECOND)]}])
 def test_ends_that_open_at_the_same_time_have_one_connection(link: dict[str, Any]) -> None:
     scenario = pair(**link)
     scenario.flows[0].together = True

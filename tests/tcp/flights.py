@@ -85,3 +85,40 @@ def start_before_wrap(make_host: Any, distance: int, **arguments: Any) -> Host:
     shift = (MODULUS - distance - trial.base) % MODULUS * 4000
     host: Host = make_host(start=trial.host.now + shift, **arguments)
     return host
+
+
+def time_out(peer: Peer) -> list[int]:
+    """Runs time-outs until the retransmission timer has expired; what it sent."""
+    before = peer.host.counter("TCPTimeouts")
+    for _ in range(4):
+        peer.take()
+        peer.host.advance(peer.host.until_deadline())
+        if peer.host.counter("TCPTimeouts") > before:
+            return sent(peer)
+    raise AssertionError("no time-out")
+
+
+def timed_out(host: Host, more: int = 50, segments: int = 10, **arguments: Any) -> tuple[Peer, Any, dict[str, int]]:
+    """Segments out, a time-out, and the first of them sent again.
+
+    Without SACK, for with it a probe goes before the time-out and changes what is out.
+    """
+    peer, endpoint = running(host, segments, more, **arguments)
+    before = endpoint.info()
+    assert time_out(peer) == [0]
+    info = endpoint.info()
+    assert info["phase"] == LOSS
+    assert info["ssthresh"] == before["cwnd"] // 2
+    assert info["cwnd"] <= 2 * MSS
+    return peer, endpoint, before
+
+
+def is_undone(host: Host, endpoint: Any, before: dict[str, int]) -> bool:
+    """Windows are as before, and nothing counts as lost."""
+    info = endpoint.info()
+    return (
+        info["phase"] == OPEN
+        and info["ssthresh"] >= before["cwnd"]
+        and info["cwnd"] >= before["cwnd"] - MSS
+        and host.counter("TCPSpuriousRTOs") == 1
+    )
