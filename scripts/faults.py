@@ -2,13 +2,15 @@
 """Judges the tests and the campaign: plants faults into the core, one at a time, and tells what finds each.
 
 Examples:
-  scripts/faults.py                     every fault, 20,000 seeds at most for each
-  scripts/faults.py --only 21 --only 37 two of them
-  scripts/faults.py --seeds 0           the tests alone
+  scripts/faults.py                       every fault, 20,000 seeds at most for each
+  scripts/faults.py --only 21 --only 37   two of them
+  scripts/faults.py --seeds 0             the tests alone
+  scripts/faults.py --resume table.jsonl  what was found is written there, and what stands there is not looked for again
 
-The table of faults is tests/faults/planted. For each, a few hundred seeds of the campaign are tried, then the
-tests that need no device, then the other seeds, up to the first that finds it. The exit status is 1 when less than 95 %
-are found, 2 when something is found although no fault is planted, or when a fault does not fit the sources any more.
+The table of faults is tests/faults/planted. For each, some hundred seeds of the campaign are tried, then the tests of
+its area (tests/faults/areas.toml), then the other seeds, then all tests that need no device, up to the first that finds
+it. The exit status is 1 when less than 95 % are found, 2 when something is found although no fault is planted, or when
+a fault does not fit the sources any more.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from rich.table import Table  # noqa: E402
 
 from tests.faults.judge import Verdict, judge  # noqa: E402
 from tests.faults.planting import Fault, read_faults  # noqa: E402
+from tests.faults.verdicts import Verdicts  # noqa: E402
 
 ENOUGH = 95
 
@@ -37,6 +40,7 @@ def read_arguments(arguments: list[str] | None, faults: list[Fault]) -> argparse
     parser.add_argument("--only", action="append", type=int, default=[], metavar="N", help="one fault; may be repeated")
     parser.add_argument("--seeds", type=int, default=20_000, metavar="N", help="seeds for each fault (%(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="at once (%(default)s)")
+    parser.add_argument("--resume", type=Path, metavar="FILE", help="keep the verdicts there (JSON lines), go on from them")
     parser.add_argument("--list", action="store_true", help="print the faults and end")
     options = parser.parse_args(arguments)
     known = {fault.number for fault in faults}
@@ -48,15 +52,17 @@ def read_arguments(arguments: list[str] | None, faults: list[Fault]) -> argparse
     return options
 
 
-def judge_all(faults: list[Fault | None], seeds: int, jobs: int, console: Console) -> list[Verdict]:
-    """Judges all of them with a progress bar; the verdicts in the order of the faults."""
-    verdicts: dict[Fault | None, Verdict] = {}
+def judge_all(faults: list[Fault | None], seeds: int, jobs: int, kept: Verdicts, console: Console) -> list[Verdict]:
+    """Judges all that `kept` has no verdict of, with a progress bar; the verdicts in the order of the faults."""
+    verdicts: dict[Fault | None, Verdict] = kept.read(faults, seeds)
+    missing = [fault for fault in faults if fault not in verdicts]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress, ThreadPoolExecutor(jobs) as pool:
-        task = progress.add_task("faults", total=len(faults))
-        for future in as_completed(pool.submit(judge, fault, seeds) for fault in faults):
+        task = progress.add_task("faults", total=len(faults), completed=len(verdicts))
+        for future in as_completed([pool.submit(judge, fault, seeds) for fault in missing]):
             verdict = future.result()
             verdicts[verdict.fault] = verdict
+            kept.append(verdict)
             missed = sum(not each.found for each in verdicts.values() if each.fault is not None)
             progress.update(task, advance=1, description=f"faults, {missed} missed")
     return [verdicts[fault] for fault in faults]
@@ -87,7 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
     if subprocess.run([sys.executable, "scripts/build.py", "--faults"], cwd=ROOT, stdout=subprocess.DEVNULL).returncode:
         return 2
     chosen = [fault for fault in faults if not options.only or fault.number in options.only]
-    verdicts = judge_all([None, *chosen], options.seeds, options.jobs, console)
+    kept = Verdicts(options.resume)
+    verdicts = judge_all([None, *chosen], options.seeds, options.jobs, kept, console)
     print_table(verdicts, console)
     if verdicts[0].found:
         console.print(f"no fault is planted, yet there is one: {verdicts[0].found}", style="bold red", markup=False)

@@ -10,11 +10,11 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.planting import VARIABLE, Fault
+from tests.faults.planting import FOLDER, VARIABLE, Fault
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "faults"
@@ -24,12 +24,16 @@ SUITE = ("tests/tcp", "tests/netsim", "tests/link", "tests/wsp", "tests/storage"
 REAL_TIME = ("tests/tcp/test_listener_cost.py", "tests/tcp/test_listener_threads.py", "tests/link/test_threads.py",
              "tests/link/test_loop.py", "tests/link/test_stop.py", "tests/link/test_relay.py",
              "tests/wsp/test_live.py", "tests/wsp/test_live_listener.py")  # fmt: skip
-# seeds that are tried before the suite, which takes longer than they do
-FEW = 300
-# and those that one process runs after it
-MANY = 2000
-# seconds without a result after which a search counts as hanging
-PATIENCE = 1200
+# for each area of the table the tests that are about it, which are tried before all the others
+AREAS = FOLDER / "areas.toml"
+# seeds that are tried before any test: they cost a second
+FEW = 500
+# and those that one process runs after the tests of the fault's area
+MANY = 2500
+# seconds without a result after which a search counts as hanging; undisturbed, the suite takes two minutes, MANY seeds
+# a few seconds, the longest test five
+SUITE_PATIENCE = 1200
+SEEDS_PATIENCE = 120
 TEST_PATIENCE = 100
 # bytes of address space; no test needs as many
 MEMORY = 6 << 30
@@ -94,7 +98,7 @@ def search_seeds(fault: Fault | None, first: int, last: int) -> tuple[str, int]:
     Raises:
         JudgeError: the campaign cannot be run.
     """
-    status, output = run(["-m", "tests.faults.seeds", str(first), str(last)], fault, PATIENCE)
+    status, output = run(["-m", "tests.faults.seeds", str(first), str(last)], fault, SEEDS_PATIENCE)
     if "begins" not in output:
         raise JudgeError(f"the campaign could not do its work (status {status}):\n{output[-2000:]}")
     lines = [line.split(" ", 1) for line in output.splitlines() if re.match(r"\d+ ", line)]
@@ -122,7 +126,7 @@ def search_suite(fault: Fault | None, tests: tuple[str, ...] = SUITE) -> str:
     command += ["-o", f"cache_dir=build/faults-cache/{number}", "-m", "not live and not campaign and not packaging"]
     # a loop of the core without end hears no signal
     command += [f"--timeout={TEST_PATIENCE}", "--timeout-method=thread", "-p", "no:randomly", "--hypothesis-seed=0"]
-    status, output = run([*command, *chosen], fault, PATIENCE)
+    status, output = run([*command, *chosen], fault, SUITE_PATIENCE)
     if status == 0:
         return ""
     failed = FAILED.findall(output)
@@ -135,26 +139,24 @@ def search_suite(fault: Fault | None, tests: tuple[str, ...] = SUITE) -> str:
     return f"{how}, {begun[-1]}" if begun else f"{how}, before the first test: {output[-300:]}"
 
 
+def read_areas(table: Path = AREAS) -> dict[str, tuple[str, ...]]:
+    """Returns for each area of the table of faults the files of the tests that are about it."""
+    return {area: tuple(files) for area, files in tomllib.loads(table.read_text()).items()}
+
+
 def judge(fault: Fault | None, seeds: int) -> Verdict:
-    """Looks for one fault: with a few seeds, with the suite, with all seeds."""
+    """Looks for one fault, the cheapest first: by a few seeds, the tests of its area, all seeds, all tests.
+
+    Without a fault nothing may be found by any of them.
+    """
     begun = time.monotonic()
-    tried = 0
-    found = ""
-    for first, last in ranges(seeds):
-        found, count = search_seeds(fault, first, last)
-        tried += count
-        if not found and first == 0:
-            found = search_suite(fault)
+    few = min(FEW, seeds)
+    found, tried = search_seeds(fault, 0, few) if few else ("", 0)
+    if not found and fault is not None:
+        found = search_suite(fault, read_areas()[fault.area])
+    for first in range(few, seeds, MANY):
         if found:
             break
-    if not seeds:
-        found = search_suite(fault)
-    return Verdict(fault, found, tried, time.monotonic() - begun)
-
-
-def ranges(seeds: int) -> Iterator[tuple[int, int]]:
-    """Yields the parts of the seeds that are tried one after another."""
-    first, last = 0, min(FEW, seeds)
-    while first < last:
-        yield first, last
-        first, last = last, min(last + MANY, seeds)
+        found, count = search_seeds(fault, first, min(first + MANY, seeds))
+        tried += count
+    return Verdict(fault, found or search_suite(fault), tried, time.monotonic() - begun)
