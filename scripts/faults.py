@@ -15,6 +15,7 @@ a fault does not fit the sources any more.
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -40,7 +41,7 @@ def read_arguments(arguments: list[str] | None, faults: list[Fault]) -> argparse
     parser.add_argument("--only", action="append", type=int, default=[], metavar="N", help="one fault; may be repeated")
     parser.add_argument("--seeds", type=int, default=20_000, metavar="N", help="seeds for each fault (%(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="at once (%(default)s)")
-    parser.add_argument("--resume", type=Path, metavar="FILE", help="keep the verdicts there (JSON lines), go on from them")
+    parser.add_argument("--resume", type=Path, metavar="FILE", help="keep the verdicts there, go on from them")
     parser.add_argument("--list", action="store_true", help="print the faults and end")
     options = parser.parse_args(arguments)
     known = {fault.number for fault in faults}
@@ -90,6 +91,8 @@ def main(arguments: list[str] | None = None) -> int:
         for fault in faults:
             console.print(f"{fault.number:4} {fault.area:16} {fault.name}", highlight=False)
         return 0
+    # in the background of a shell this program would ignore it, and with it each test that sends it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if subprocess.run([sys.executable, "scripts/build.py", "--faults"], cwd=ROOT, stdout=subprocess.DEVNULL).returncode:
         return 2
     chosen = [fault for fault in faults if not options.only or fault.number in options.only]
