@@ -9,7 +9,7 @@ from netcore.neighbors cimport expire_neighbor, neighbor_t
 from netcore.posix cimport (
     load_pointer, monotonic_clock, pthread_mutex_lock, pthread_mutex_unlock, swap_pointer, write,
 )
-from netcore.storage.deadlines cimport NEVER, arm, earliest, heap_item_t, take_earliest
+from netcore.storage.deadlines cimport NEVER, arm, deadline_t, earliest, owner_of, take_earliest
 from netcore.storage.links cimport list_first, list_remove
 from netcore.tcp.backlog cimport close_listener
 from netcore.tcp.calls cimport close_connection
@@ -95,32 +95,32 @@ cdef void leave(host_t* host) noexcept nogil:
 
 
 cdef void run_deadlines(host_t* host, int64_t now) noexcept nogil:
-    cdef heap_item_t item
+    cdef deadline_t* node
     while earliest(&host.transport.deadlines) <= now:
-        item = take_earliest(&host.transport.deadlines)
-        if item.kind == DEADLINE_CONNECTION:
-            expire(<tcb_t*> item.owner, now)
-        elif item.kind == DEADLINE_TIME_WAIT:
+        node = take_earliest(&host.transport.deadlines)
+        if node.kind == DEADLINE_CONNECTION:
+            expire(<tcb_t*> owner_of(node), now)
+        elif node.kind == DEADLINE_TIME_WAIT:
             host.transport.counters.TW += 1
-            end_time_wait(<timewait_t*> item.owner)
-        elif item.kind == DEADLINE_NEIGHBOR:
-            expire_neighbor(<neighbor_t*> item.owner, now)
+            end_time_wait(<timewait_t*> owner_of(node))
+        elif node.kind == DEADLINE_NEIGHBOR:
+            expire_neighbor(<neighbor_t*> owner_of(node), now)
 
 
 cdef int64_t next_deadline(host_t* host) noexcept nogil:
     """Connections move their time-outs lazily: those on top that have moved are put where they belong first."""
-    cdef heap_item_t item
+    cdef deadline_t* node
     cdef int64_t due
     while earliest(&host.transport.deadlines) != NEVER:
-        item = host.transport.deadlines.items[0]
-        if item.kind != DEADLINE_CONNECTION:
-            return item.due
-        due = earliest_due(<tcb_t*> item.owner)
-        if due <= item.due:
-            return item.due
+        node = host.transport.deadlines.items[0].node
+        if node.kind != DEADLINE_CONNECTION:
+            return node.due
+        due = earliest_due(<tcb_t*> owner_of(node))
+        if due <= node.due:
+            return node.due
         take_earliest(&host.transport.deadlines)
         if due != NEVER:
-            arm(&host.transport.deadlines, item.node, item.owner, item.kind, due)
+            arm(&host.transport.deadlines, node, owner_of(node), node.kind, due)
     return NEVER
 
 

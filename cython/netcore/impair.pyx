@@ -6,7 +6,7 @@ from netcore.posix cimport calloc, count_up, free, iovec, load_count, memcpy, sc
 from netcore.storage.chunks cimport LARGE_CHUNK, chunk_give, chunk_pool_close, chunk_pool_t, chunk_t, chunk_take
 from netcore.storage.deadlines cimport (
     NEVER, arm, deadlines_close, deadlines_open, deadlines_release, deadlines_reorder, deadlines_reserve, earliest,
-    take_earliest,
+    owner_of, take_earliest,
 )
 from netcore.storage.random cimport random_below, random_next
 from netcore.storage.slab cimport slab_close, slab_give, slab_open, slab_take
@@ -305,7 +305,7 @@ cdef chunk_t* impair_take(impair_t* impair, int64_t now) noexcept nogil:
         if parcel.next == NULL:
             impair.last = NULL
     else:
-        parcel = <parcel_t*> take_earliest(&impair.strays).owner
+        parcel = <parcel_t*> owner_of(take_earliest(&impair.strays))
         deadlines_release(&impair.strays)
         if parcel.to_pass:
             for i in range(impair.held_count):
@@ -331,7 +331,7 @@ cdef void drop_parcels(impair_t* impair) noexcept nogil:
         slab_give(&impair.slab, parcel)
     impair.last = NULL
     while impair.strays.count:
-        parcel = <parcel_t*> take_earliest(&impair.strays).owner
+        parcel = <parcel_t*> owner_of(take_earliest(&impair.strays))
         deadlines_release(&impair.strays)
         chunk_give(impair.pool, parcel.chunk)
         slab_give(&impair.slab, parcel)
@@ -384,7 +384,7 @@ cdef void change_rate(impair_t* impair, int64_t before, int64_t now) noexcept no
         impair.last_due = parcel.due
         parcel = parcel.next
     for i in range(impair.strays.count):
-        parcel = <parcel_t*> impair.strays.items[i].owner
+        parcel = <parcel_t*> owner_of(impair.strays.items[i].node)
         if parcel.sent > now:
             parcel.sent = now + at_new_rate(parcel.sent - now, before, after)
             parcel.due = impair.strays.items[i].due = parcel.deadline.due = parcel.sent + parcel.way

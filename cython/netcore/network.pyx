@@ -16,7 +16,7 @@ from netcore.posix cimport memcpy
 from netcore.sampling cimport samples_t, take_sample
 from netcore.storage.chunks cimport chunk_give, chunk_move, chunk_t, chunk_take
 from netcore.storage.deadlines cimport (
-    NEVER, arm_ranked, deadlines_reserve, disarm, earliest, heap_item_t,
+    NEVER, arm_ranked, deadlines_reserve, deadline_t, disarm, earliest, owner_of,
 )
 from netcore.storage.links cimport link_t, list_append, list_remove
 from netcore.tcp.lifecycle cimport bury
@@ -68,16 +68,16 @@ cdef void schedule_application(network_t* network, application_t* application) n
 
 cdef int64_t network_next(network_t* network) noexcept nogil:
     """A host's time-outs move lazily: one on top that has moved is put where it belongs first."""
-    cdef heap_item_t* item
+    cdef deadline_t* first
     cdef node_t* node
     cdef int64_t due
     while network.agenda.count:
-        item = &network.agenda.items[0]
-        if item.kind != AGENDA_HOST:
+        first = network.agenda.items[0].node
+        if first.kind != AGENDA_HOST:
             break
-        node = <node_t*> item.owner
+        node = <node_t*> owner_of(first)
         due = next_deadline(node.host)
-        if due <= item.due:
+        if due <= first.due:
             break
         disarm(&network.agenda, &node.deadline)
         schedule_host(network, node)
@@ -315,21 +315,21 @@ cdef void deliver(network_t* network, way_t* way) noexcept nogil:
 
 cdef void carry_out(network_t* network) noexcept nogil:
     """The event on top of the agenda."""
-    cdef heap_item_t item = network.agenda.items[0]
+    cdef deadline_t* first = network.agenda.items[0].node
     cdef node_t* node
     cdef application_t* application
     network.events += 1
-    if item.kind == AGENDA_WAY:
-        deliver(network, <way_t*> item.owner)
-    elif item.kind == AGENDA_HOST:
-        node = <node_t*> item.owner
+    if first.kind == AGENDA_WAY:
+        deliver(network, <way_t*> owner_of(first))
+    elif first.kind == AGENDA_HOST:
+        node = <node_t*> owner_of(first)
         disarm(&network.agenda, &node.deadline)
         node.host.now = network.now
         run_deadlines(node.host, network.now)
         node.touched_count = TOUCHED_MOST + 1
         attend(network, node)
     else:
-        application = <application_t*> item.owner
+        application = <application_t*> owner_of(first)
         disarm(&network.agenda, &application.deadline)
         node = network.nodes[application.node]
         node.host.now = network.now

@@ -10,7 +10,7 @@ from netcore.storage.byte_queue cimport (
 from netcore.storage.chunks cimport chunk_pool_close, chunk_pool_t, chunk_t, chunk_take
 from netcore.storage.deadlines cimport (
     NEVER, arm, deadline_t, deadlines_close, deadlines_open, deadlines_release, deadlines_reserve, deadlines_t,
-    disarm, earliest, heap_item_t, take_earliest,
+    disarm, earliest, owner_of, take_earliest,
 )
 from netcore.storage.links cimport (
     link_t, list_append, list_first, list_insert_behind, list_last, list_prepend, list_remove, list_t,
@@ -99,8 +99,8 @@ cdef class Heap:
         return None if earliest(&self.heap) == NEVER else earliest(&self.heap)
 
     def take(self):
-        cdef heap_item_t item = take_earliest(&self.heap)
-        return item.due, <deadline_t*> item.owner - self.nodes
+        cdef deadline_t* node = take_earliest(&self.heap)
+        return node.due, <deadline_t*> owner_of(node) - self.nodes
 
     def places_agree(self):
         cdef uint32_t i

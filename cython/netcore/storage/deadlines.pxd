@@ -5,7 +5,7 @@ its tick; and since a connection keeps one node and moves it lazily, the heap is
 connection, not for each packet.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from netcore.posix cimport free, memset, realloc
 
 
@@ -16,17 +16,19 @@ cdef extern from *:
     # no deadline
     const int64_t NEVER
 
+# A member of the struct that it wakes. What the heap holds of it counts to what a connection costs (LIM-1): little.
 cdef struct deadline_t:
     int64_t due
     # place in the heap plus 1; 0: not armed
     uint32_t place
+    uint16_t kind
+    # bytes from the start of the owner
+    uint16_t offset
 
 cdef struct heap_item_t:
     int64_t due
     uint64_t order
     deadline_t* node
-    void* owner
-    int kind
 
 cdef struct deadlines_t:
     heap_item_t* items
@@ -50,7 +52,7 @@ cdef inline bint deadlines_reserve(deadlines_t* heap) noexcept nogil:
     cdef heap_item_t* items
     cdef uint32_t capacity
     if heap.reserved == heap.capacity:
-        capacity = heap.capacity * 2 if heap.capacity else 64
+        capacity = heap.capacity + heap.capacity // 4 if heap.capacity else 64
         items = <heap_item_t*> realloc(heap.items, capacity * sizeof(heap_item_t))
         if items == NULL:
             return False
@@ -62,6 +64,11 @@ cdef inline bint deadlines_reserve(deadlines_t* heap) noexcept nogil:
 
 cdef inline void deadlines_release(deadlines_t* heap) noexcept nogil:
     heap.reserved -= 1
+
+
+cdef inline void* owner_of(const deadline_t* node) noexcept nogil:
+    """The struct that a node which was armed is a member of."""
+    return <char*> node - node.offset
 
 
 cdef inline bint is_before(const heap_item_t* left, const heap_item_t* right) noexcept nogil:
@@ -123,15 +130,18 @@ cdef inline void disarm(deadlines_t* heap, deadline_t* node) noexcept nogil:
 
 cdef inline void arm_ranked(deadlines_t* heap, deadline_t* node, void* owner, int kind, int64_t due,
                             uint64_t rank) noexcept nogil:
-    """(Re)arms a reserved node to come due at `due` ns; among those due at one time the lowest rank is first."""
+    """(Re)arms a reserved node to come due at `due` ns; among those due at one time the lowest rank is first.
+
+    owner: the struct that the node is a member of. kind: for the caller, below 65,536.
+    """
     cdef heap_item_t item
     disarm(heap, node)
     node.due = due
+    node.kind = <uint16_t> kind
+    node.offset = <uint16_t> (<char*> node - <char*> owner)
     item.due = due
     item.order = rank
     item.node = node
-    item.owner = owner
-    item.kind = kind
     heap.count += 1
     sift_up(heap, heap.count - 1, item)
 
@@ -154,8 +164,8 @@ cdef inline int64_t earliest(const deadlines_t* heap) noexcept nogil:
     return heap.items[0].due if heap.count else NEVER
 
 
-cdef inline heap_item_t take_earliest(deadlines_t* heap) noexcept nogil:
-    """Disarms the earliest node and returns what it stands for; the heap must not be empty."""
-    cdef heap_item_t item = heap.items[0]
-    disarm(heap, item.node)
-    return item
+cdef inline deadline_t* take_earliest(deadlines_t* heap) noexcept nogil:
+    """Disarms the earliest node and returns it; the heap must not be empty."""
+    cdef deadline_t* node = heap.items[0].node
+    disarm(heap, node)
+    return node
