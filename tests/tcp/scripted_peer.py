@@ -58,12 +58,20 @@ class Host:
 
     def inject(self, packet: Any, vnet: VnetHeader | None = None, *, link: bool = True) -> None:
         """Hands the engine a frame; an IP packet gets the link's header unless `link` is False."""
+        self.engine.frame_arrives(self.framed(packet, vnet, link=link), self.now)
+
+    def inject_together(self, *packets: Any) -> None:
+        """Hands the engine frames that a device had all at once: it answers when it has seen all of them."""
+        self.engine.frames_arrive([self.framed(packet) for packet in packets], self.now)
+
+    def framed(self, packet: Any, vnet: VnetHeader | None = None, *, link: bool = True) -> bytes:
+        """The octets of a frame that carries the packet, with what the link and the device put before it."""
         octets = bytes(packet)
         if self.ethernet and link:
             octets = bytes(Ether(dst=self.mac, src=PEER_MAC, type=0x0800)) + octets
         if self.vnet_header:
             octets = (vnet or VnetHeader()).build() + octets
-        self.engine.frame_arrives(octets, self.now)
+        return octets
 
     @property
     def mac(self) -> str:

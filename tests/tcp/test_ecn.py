@@ -392,7 +392,7 @@ def test_superframe_is_capable_but_only_a_single_segment_says_the_window_came_do
     assert marks(peer.take()) == [ECT_0]
     peer.send("AE", ack=1 + 10 * MSS)
     sent = peer.take()
-    assert [(segment.flags, len(segment.text)) for segment in sent][:2] == [("AC", MSS), ("A", 4 * MSS)]
+    assert [(segment.flags, len(segment.text)) for segment in sent][:2] == [("AC", MSS), ("PA", 4 * MSS)]
 
 
 # ---- cookies

@@ -73,6 +73,23 @@ def test_congestion_avoidance_adds_a_segment_in_a_round_trip(host):
     assert endpoint.info()["cwnd"] == 8 * MSS
 
 
+@pytest.mark.requirement("REC-5", "REC-8")
+def test_part_of_a_segment_in_the_window_does_not_slow_its_growth(make_host):
+    # half of eleven segments: five go in a round trip, and their ACKs are a window
+    peer, endpoint = running(make_host(initial_window=11), segments=11)
+    lose_first(peer)
+    while endpoint.info()["cwnd"] < endpoint.info()["ssthresh"]:
+        peer.send("A", ack=(endpoint.info()["snd_una"] - endpoint.info()["iss"]) % (1 << 32) + MSS)
+        peer.take()
+    assert endpoint.info()["cwnd"] == 5 * MSS + MSS // 2
+    for segments in (5, 6, 7):
+        for number in range(segments):
+            assert endpoint.info()["cwnd"] == segments * MSS + MSS // 2, number
+            peer.send("A", ack=(endpoint.info()["snd_una"] - endpoint.info()["iss"]) % (1 << 32) + MSS)
+            peer.take()
+    assert endpoint.info()["cwnd"] == 8 * MSS + MSS // 2
+
+
 @pytest.mark.requirement("REC-5")
 def test_window_that_was_not_used_does_not_grow(host):
     peer = Peer(host, mss=MSS)

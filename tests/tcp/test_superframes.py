@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.tcp.scripted_peer import Peer, read_all
+from tests.tcp.flights import acknowledge, established, sent
+from tests.tcp.scripted_peer import MILLISECOND, Peer, read_all
 from tests.tcp.segments import VNET_LENGTH, VnetHeader, wanted
 
 NEEDS_CSUM = 1
@@ -33,6 +34,8 @@ def test_large_text_leaves_in_superframes_with_the_headers_a_device_needs(capabl
     assert first.packet.len == header + len(first.text) <= 65535
     # every one but the last is a whole number of segments
     assert all(len(segment.text) % eff_mss == 0 for segment in found[:-1])
+    # a receiver has no reason to delay the ACK of an odd segment at its end
+    assert {segment.flags for segment in found} == {"PA"}
     assert capable.counter("OutSegs") >= len(text) // eff_mss
 
 
@@ -161,6 +164,21 @@ def test_retransmission_after_a_time_out_is_one_segment(make_host):
     host.advance(host.until_deadline())
     (again,) = peer.take()
     assert (again.seq, len(again.text), again.vnet.gso_type) == (1, MSS, 0)
+
+
+@pytest.mark.requirement("REC-8")
+@pytest.mark.parametrize(("round_trip", "segments"), [(100 * MILLISECOND, 4), (MILLISECOND // 10, 0)])
+def test_room_waits_to_be_worth_a_superframe_only_on_a_fast_path(make_host, round_trip, segments):
+    host = make_host(vnet_header=True, offloads=True, initial_window=40, congestion="newreno")
+    peer, endpoint = established(host, round_trip=round_trip)
+    endpoint.send(bytes(200_000))
+    assert len(sent(peer)) == 40
+    host.advance(round_trip)
+    # slow start makes room for four
+    acknowledge(peer, 2)
+    assert sent(peer) == list(range(40, 40 + segments))
+    acknowledge(peer, 10)
+    assert sent(peer) == list(range(40 + segments, 60))
 
 
 def test_acks_open_the_window_for_superframes_and_the_stream_is_whole(capable):

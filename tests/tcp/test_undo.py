@@ -11,6 +11,7 @@ from tests.tcp.flights import (
     RECOVERY,
     RTT,
     acknowledge,
+    at,
     board,
     is_undone,
     running,
@@ -183,6 +184,47 @@ def test_time_out_after_an_undone_one_is_judged_anew(host):
     assert sent(peer) == [out + 1, out + 2]
     acknowledge(peer, 4)
     assert host.counter("TCPSpuriousRTOs") == 2
+
+
+# ---- by what arrives before anything has gone again
+
+
+def together(peer, *acknowledgements):
+    """ACKs of everything before a segment, each with a SACK block or none, that the device had all at once."""
+    segments = [
+        peer.segment("A", ack=at(number), blocks=[(at(first), at(behind)) for first, behind in blocks])
+        for number, *blocks in acknowledgements
+    ]
+    peer.host.inject_together(*segments)
+
+
+@pytest.mark.requirement("REC-2", "REC-8")
+@pytest.mark.parametrize("timestamps", [False, True])
+def test_what_was_overtaken_and_came_before_it_went_again_was_not_lost(make_host, timestamps):
+    host = make_host()
+    peer, endpoint = running(host, 10, 50, timestamps=timestamps)
+    before = endpoint.info()
+    host.advance(RTT)
+    together(peer, (0, (1, 4)), (4,))
+    assert host.counter("TCPSackRecovery") == 1
+    assert host.counter("TCPFullUndo") == 1
+    assert host.counter("RetransSegs") == 0
+    info = endpoint.info()
+    assert (info["phase"], info["ssthresh"]) == (OPEN, before["ssthresh"])
+    # as much goes as has arrived, and slow start goes on
+    assert sent(peer) == list(range(10, 15))
+    acknowledge(peer, 10)
+    assert endpoint.info()["cwnd"] > before["cwnd"]
+
+
+@pytest.mark.requirement("REC-2")
+def test_what_is_still_missing_when_the_overtaken_has_come_was_lost(host):
+    peer, endpoint = running(host, 10, 50)
+    host.advance(RTT)
+    together(peer, (0, (1, 2), (3, 7)), (2, (3, 8)))
+    assert sent(peer)[0] == 2
+    assert endpoint.info()["phase"] == RECOVERY
+    assert host.counter("TCPFullUndo") == 0
 
 
 # ---- by duplicate reports (RFC 2883, RFC 3708)

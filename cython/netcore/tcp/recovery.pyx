@@ -12,7 +12,7 @@ from netcore.tcp.tcb cimport (
     FRTO_FIRST, FRTO_OFF, FRTO_SECOND, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, PHASE_REDUCING, TIMER_PROBE,
     TIMER_REORDERING, UNDO_NEVER, cancel, flight_size, is_anything_lost, tcb_t, want_output,
 )
-from netcore.tcp.undo cimport begin_undo, undo_if_spurious
+from netcore.tcp.undo cimport begin_undo, undo_if_nothing_lost, undo_if_spurious
 from netcore.wire.tcp cimport segment_t
 
 
@@ -141,6 +141,8 @@ cdef void take_news(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, int6
     if tcb.sack:
         take_delivered(tcb, sample)
         sample.lost = detect_losses(tcb, now)
+    if undo_if_nothing_lost(tcb, sample, now):
+        want_output(tcb)
     ended = False
     if tcb.phase != PHASE_OPEN and seq_geq(tcb.snd_una, tcb.recover):
         # what ends a time-out opens the window besides, as every ACK since

@@ -11,3 +11,6 @@ cdef void begin_undo(tcb_t* tcb) noexcept nogil
 cdef void note_retransmission(tcb_t* tcb, uint32_t end, uint32_t segments, int64_t now) noexcept nogil
 # Judges by an ACK whether the time-out or the recovery was spurious, and undoes it then (True).
 cdef bint undo_if_spurious(tcb_t* tcb, const segment_t* seg, const ack_sample_t* sample, int64_t now) noexcept nogil
+# All that was lost has arrived before any of it went again: it was reordering, and is undone (True). Asked once the
+# losses that the ACK tells of are marked.
+cdef bint undo_if_nothing_lost(tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept nogil

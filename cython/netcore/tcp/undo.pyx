@@ -7,7 +7,7 @@ from netcore.tcp.scoreboard cimport unmark_lost
 from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_lt
 from netcore.tcp.tcb cimport (
     FRTO_FIRST, FRTO_OFF, FRTO_SECOND, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, UNDO_BEGUN, UNDO_MARKED, UNDO_NEVER,
-    tcb_t, timestamp_now,
+    is_anything_lost, tcb_t, timestamp_now,
 )
 from netcore.wire.tcp cimport segment_t
 
@@ -144,4 +144,12 @@ cdef bint undo_if_spurious(tcb_t* tcb, const segment_t* seg, const ack_sample_t*
     else:
         tcb.transport.counters.TCPFullUndo += 1
     undo(tcb, burst_of(tcb, sample, by_dsack), sample.oldest_rtt, now)
+    return True
+
+
+cdef bint undo_if_nothing_lost(tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept nogil:
+    if tcb.phase != PHASE_RECOVERY or tcb.undo != UNDO_BEGUN or is_anything_lost(tcb):
+        return False
+    tcb.transport.counters.TCPFullUndo += 1
+    undo(tcb, burst_of(tcb, sample, False), sample.oldest_rtt, now)
     return True

@@ -35,6 +35,7 @@ cdef void begin(tcb_t* tcb, int64_t now) noexcept nogil:
 
 cdef void on_ack(tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept nogil:
     cdef newreno_t* state = state_of(tcb)
+    cdef uint32_t filled
     validation_ack(&state.validation, tcb, sample, now)
     # RFC 7661 4.4: a window that was not used says nothing about the path
     if not tcb.cwnd_limited or tcb.cwnd >= WINDOW_LIMIT:
@@ -42,10 +43,11 @@ cdef void on_ack(tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept n
     if tcb.cwnd < tcb.ssthresh:
         grow_slowly(tcb, slow_start_growth(tcb, sample))
         return
-    # RFC 5681 3.1, RFC 3465 2.1: a segment for each window acknowledged
+    # RFC 5681 3.1, RFC 3465 2.1: a segment for each window acknowledged, of which a part of a segment was never sent
+    filled = tcb.cwnd - tcb.cwnd % tcb.eff_mss if tcb.cwnd > tcb.eff_mss else tcb.cwnd
     state.acked += sample.acked
-    if state.acked >= tcb.cwnd:
-        state.acked -= tcb.cwnd
+    if state.acked >= filled:
+        state.acked -= filled
         tcb.cwnd += tcb.eff_mss
 
 
