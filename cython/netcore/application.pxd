@@ -79,6 +79,9 @@ cdef struct application_t:
     # when it may write and read again
     int64_t send_at
     int64_t read_at
+    # when an active end tries again to open its connection; how long it waits for memory this time, ns
+    int64_t retry_at
+    int64_t retry_after
     bint stalled
     bint finished_sending
     bint ended
@@ -107,6 +110,8 @@ cdef void set_default_habits(habits_t* habits) noexcept nogil
 cdef void application_work(application_t* application, int64_t now) noexcept nogil
 # The application plays on this connection, which it holds from now on.
 cdef void application_take(application_t* application, tcb_t* tcb) noexcept nogil
+# Whether the host was given less memory than is usual: what it lacks others wait for (LIM-2).
+cdef bint has_little_memory(const host_t* host) noexcept nogil
 # Opens the door, whose listener has this backlog; False when there is no memory.
 cdef bint door_open(door_t* door, host_t* host, uint16_t port, uint32_t backlog) noexcept nogil
 # Takes one finished connection in: the application that has got it, to be let work; NULL when there is none.

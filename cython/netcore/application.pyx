@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.host cimport host_t
 from netcore.posix cimport memset
-from netcore.storage.chunks cimport SMALL_CHUNK, chunk_give, chunk_t, chunk_take
+from netcore.storage.chunks cimport chunk_give, chunk_t, chunk_take
 from netcore.storage.deadlines cimport NEVER
 from netcore.storage.links cimport link_t, list_append, list_remove
 from netcore.storage.pattern cimport pattern_fill, pattern_first_wrong, pattern_fits
@@ -16,15 +16,20 @@ from netcore.tcp.calls cimport (
 from netcore.tcp.lifecycle cimport finish, let_go
 from netcore.tcp.tcb cimport (
     CLOSED, ESTABLISHED, READY_ACCEPTABLE, READY_CONNECTED, READY_FAILED, READY_PEER_CLOSED, READY_READABLE,
-    READY_WRITABLE, STATUS_ABORTED, STATUS_NOT_CONNECTED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_WOULD_BLOCK, Status,
-    tcb_t,
+    READY_WRITABLE, STATUS_ABORTED, STATUS_NOT_CONNECTED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_REFUSED,
+    STATUS_WOULD_BLOCK, Status, tcb_t,
 )
 from netcore.violation cimport is_wanted, violate, violation_t, with_value
 from netcore.wire.address cimport address_of_ipv4, address_t, same_address
 
 cdef enum:
-    # when memory is short, ns
+    # what fails for want of memory is tried again after so long (ns), twice as long each time
     RETRY_AFTER = 10_000_000
+    RETRY_MOST = 1_000_000_000
+    # from this size on a chunk of its own is not mostly empty
+    WORTH_A_CHUNK = 32768
+    # the usual memory limit: who has less was given it
+    PLENTY = 1 << 30
 
 
 cdef void set_default_habits(habits_t* habits) noexcept nogil:
@@ -69,14 +74,44 @@ cdef void fail(application_t* application, Status status, int64_t now) noexcept 
         application.peer.done_at = now
 
 
+cdef int64_t next_try(application_t* application, int64_t now) noexcept nogil:
+    """When to try again what memory was missing for."""
+    application.retry_after = 2 * application.retry_after if application.retry_after else RETRY_AFTER
+    if application.retry_after > RETRY_MOST:
+        application.retry_after = RETRY_MOST
+    return now + application.retry_after
+
+
 cdef void start(application_t* application, int64_t now) noexcept nogil:
     cdef Status status
     cdef tcb_t* tcb = open_active(&application.host.transport, &application.local, application.local_port,
                                   &application.remote, application.remote_port, now, &status)
-    if tcb == NULL:
+    if tcb == NULL and status == STATUS_NO_BUFFERS:
+        application.retry_at = application.wake_at = next_try(application, now)
+    elif tcb == NULL:
         fail(application, status, now)
-        return
-    application_take(application, tcb)
+    else:
+        application_take(application, tcb)
+
+
+cdef bint is_refused_for_memory(const application_t* application, Status status) noexcept nogil:
+    """LIM-2: a stack above its limit refuses connections with RST; no other scenario has anybody refuse one.
+
+    Whoever means to be connected tries again, and where it is not for memory the deadline finds that out.
+    """
+    return (status == STATUS_REFUSED and application.active and application.peer != NULL and not application.peer.done
+            and application.peer.tcb == NULL and has_little_memory(application.peer.host))
+
+
+cdef bint has_little_memory(const host_t* host) noexcept nogil:
+    return host.transport.tunables.memory_limit < PLENTY
+
+
+cdef void start_again(application_t* application, int64_t now) noexcept nogil:
+    cdef tcb_t* tcb = application.tcb
+    application.tcb = NULL
+    close_connection(tcb, now)
+    application.retry_at = application.wake_at = next_try(application, now)
 
 
 cdef void report(application_t* application, const char* invariant, int64_t place) noexcept nogil:
@@ -127,6 +162,9 @@ cdef void read_on(application_t* application, int64_t now) noexcept nogil:
         status = may_receive(application.tcb, &ended)
         if status == STATUS_WOULD_BLOCK or (status == STATUS_NOT_CONNECTED and application.tcb.status == STATUS_OK):
             return
+        if is_refused_for_memory(application, status):
+            start_again(application, now)
+            return
         if status != STATUS_OK:
             fail(application, status, now)
             return
@@ -161,7 +199,7 @@ cdef Status write_some(application_t* application, uint64_t length) noexcept nog
     cdef Status status = may_send(tcb, length)
     if status != STATUS_OK:
         return status
-    if length <= SMALL_CHUNK:
+    if length < WORTH_A_CHUNK:
         pattern_fill(&traffic.pattern, application.send_key, application.sent, traffic.scratch, length)
         if not send_text(tcb, traffic.scratch, length):
             report(application, "memory", application.sent)
@@ -173,6 +211,7 @@ cdef Status write_some(application_t* application, uint64_t length) noexcept nog
         chunk.end = <unsigned int> length
         send_chunk(tcb, chunk)
     application.sent += length
+    application.retry_after = 0
     return STATUS_OK
 
 
@@ -192,7 +231,7 @@ cdef void write_on(application_t* application, int64_t now) noexcept nogil:
                 length = application.burst_left
         status = write_some(application, length)
         if status == STATUS_NO_BUFFERS:
-            application.send_at = now + RETRY_AFTER
+            application.send_at = next_try(application, now)
         elif status != STATUS_OK:
             if status != STATUS_WOULD_BLOCK and not (status == STATUS_NOT_CONNECTED
                                                      and application.tcb.status == STATUS_OK):
@@ -234,8 +273,8 @@ cdef void application_work(application_t* application, int64_t now) noexcept nog
     if application.tcb == NULL:
         if not application.active:
             return
-        if now < application.started_at:
-            application.wake_at = application.started_at
+        if now < application.started_at or now < application.retry_at:
+            application.wake_at = application.retry_at if application.retry_at else application.started_at
             return
         start(application, now)
         return
@@ -245,7 +284,7 @@ cdef void application_work(application_t* application, int64_t now) noexcept nog
     if application.connected_at == 0 and application.tcb.synchronized:
         application.connected_at = now
     read_on(application, now)
-    if application.done or application.tcb.state < ESTABLISHED and application.tcb.state != CLOSED:
+    if application.done or application.tcb == NULL or application.tcb.state < ESTABLISHED and application.tcb.state != CLOSED:
         return
     write_on(application, now)
     if not application.done:

@@ -6,11 +6,12 @@ The faults that count are those after the last change of any link. From then on 
   a time-out may have been backed off to its most, for data, for a closed window and for the handshake;
   each segment may take a round trip of its own, and, where the receive buffer is small, a persist time-out;
   a lost segment, or its ACK, costs up to four time-outs, and once as many in a row as a connection survives;
-  and applications take their time.
+  applications take their time;
+  and where memory is scarce one connection may have to wait until others are over.
 """
 
 from libc.stdint cimport int64_t, uint32_t
-from netcore.application cimport END_ABORT, END_CLOSE, application_t
+from netcore.application cimport END_ABORT, END_CLOSE, application_t, has_little_memory
 from netcore.host cimport host_t
 from netcore.impairment cimport change_t, faults_t, impair_t
 from netcore.network cimport node_t, way_t
@@ -202,7 +203,8 @@ cdef int64_t backed_off(const tunables_t* tunables) noexcept nogil:
 
 cdef int64_t arrival_bound(network_t* network) noexcept nogil:
     cdef int64_t healed = network.now
-    cdef int64_t passing = 0, slowest = 0, total, margin = 0
+    cdef int64_t passing = 0, slowest = 0, together = 0, total, margin = 0
+    cdef bint scarce = False
     cdef impair_t* impair
     cdef application_t* application
     cdef path_t there, back
@@ -233,7 +235,11 @@ cdef int64_t arrival_bound(network_t* network) noexcept nogil:
         total = plus(total, application_time(application))
         total = plus(total, application_time(application.peer))
         total = plus(total, 2 * backed_off(&application.host.transport.tunables))
+        scarce = scarce or has_little_memory(application.host) or has_little_memory(application.peer.host)
+        together = plus(together, total)
         slowest = total if total > slowest else slowest
+    if scarce:
+        slowest = together
     margin = plus(passing, slowest)
     return plus(healed, margin) if margin < CENTURY else NEVER - 1
 

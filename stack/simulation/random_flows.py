@@ -7,6 +7,8 @@ MICROSECOND = 1_000
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 
+LARGE_BACKLOG = 65536  # no scenario fills it
+
 
 def random_flows(dice: Dice, hosts: dict[str, Settings], *, healed: int) -> list[FlowPlan]:
     """Draws 1 to 8 connections between any of the hosts."""
@@ -14,7 +16,7 @@ def random_flows(dice: Dice, hosts: dict[str, Settings], *, healed: int) -> list
     count = dice.pick((1, 1, 1, 1, 2, 2, 3, 4, 6, 8))
     # segments of all connections together: most scenarios are short, some go through every phase of a long transfer
     budget = dice.pick((50, 200, 400, 1000, 2000, 4000)) if dice.chance(97) else dice.scale(4000, 60000)
-    backlog = dice.pick((1, 2, 4)) if dice.chance(15) else 65536
+    backlog = dice.pick((1, 2, 4)) if dice.chance(15) else LARGE_BACKLOG
     late = dice.pick((0, MILLISECOND, 100 * MILLISECOND, max(1, healed)))
     flows: list[FlowPlan] = []
     for _ in range(count):

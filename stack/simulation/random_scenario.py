@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from netcore.engine import tunable_names
 from stack.simulation.dice import Dice
-from stack.simulation.random_flows import random_flows
+from stack.simulation.random_flows import LARGE_BACKLOG, random_flows
 from stack.simulation.random_hosts import random_hosts
 from stack.simulation.random_links import Weather, random_link, random_weather
 from stack.simulation.running import build
@@ -32,9 +32,23 @@ def random_scenario(seed: int) -> Scenario:
         patient=patient,
     )
     _join(dice, weather, scenario)
+    if any(plan.backlog < LARGE_BACKLOG for plan in scenario.flows):
+        _guard(dice, scenario)
     if dice.chance(4):
         scenario.start = _start_before_a_wrap(dice, scenario)
     return scenario
+
+
+def _guard(dice: Dice, scenario: Scenario) -> None:
+    """Whether listeners whose queues are soon full use cookies, which is no matter for the patient.
+
+    Under attack a listener drops half-open connections without a word when a cookie needs their slot (LISTEN-75), and
+    the peer of one that thinks it is connected gets a reset (LISTEN-76).
+    """
+    scenario.patient = scenario.patient and dice.chance(80)
+    if scenario.patient:
+        for host in scenario.hosts.values():
+            host["syn_protection"] = 0
 
 
 def _start_before_a_wrap(dice: Dice, scenario: Scenario) -> int:

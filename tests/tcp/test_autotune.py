@@ -201,6 +201,22 @@ def test_no_buffer_grows_beyond_an_eighth_of_the_memory(make_host):
     assert endpoint.receive_buffer == 100_000
 
 
+@pytest.mark.requirement("OPT-22")
+def test_buffer_set_below_the_unit_of_the_scale_does_not_stop_the_peer(make_host):
+    # the scale of a window that could have grown to 16 MiB says multiples of 512
+    host = make_host(receive_buffer=START, receive_buffer_maximum=65535 << 9, mtu=296)
+    peer, endpoint = opened(host)
+    endpoint.receive_buffer = 300
+    for _ in range(2 * START // 256):
+        # the window is full, the program takes what there is, and what it made room for is announced
+        peer.send("A", text=bytes(256))
+        assert len(read_all(endpoint)) == 256
+        peer.host.advance(SECOND)
+    last = peer.take()[-1]
+    assert last.ack == peer.seq
+    assert last.window
+
+
 # ---- sending
 
 

@@ -2,8 +2,11 @@
 
 import pytest
 
+from netcore.endpoint import NO_BUFFERS
 from tests.tcp.scripted_peer import Peer, read_all
 from tests.tcp.segments import wanted
+
+LARGE_CHUNK = 68 * 1024 - 48
 
 
 def held(host) -> int:
@@ -43,17 +46,22 @@ def fill(peer, host, most: int) -> None:
         peer.take()
 
 
+def closing(limit: int) -> int:
+    """Bytes of memory above which windows close."""
+    return limit + limit // 8 + LARGE_CHUNK
+
+
 def right_edge(segment) -> int:
     """Relative number of the first byte beyond the window that a segment announces, with a shift of 5."""
     return segment.ack + (segment.window << 5)
 
 
 @pytest.mark.requirement("LIM-2")
-def test_window_moves_on_no_more_above_the_memory_limit_and_again_below_it(make_host):
+def test_window_moves_on_no_more_beyond_the_memory_limit_and_again_below_it(make_host):
     host = make_host(memory_limit=100_000, receive_buffer=1 << 20, quick_acks=255)
     peer = Peer(host, scale=7)
     endpoint = peer.open_passively()
-    fill(peer, host, 100_000)
+    fill(peer, host, closing(100_000))
     edges = []
     for _ in range(5):
         peer.send("A", text=bytes(1400))
@@ -62,6 +70,24 @@ def test_window_moves_on_no_more_above_the_memory_limit_and_again_below_it(make_
     assert max(edges) - min(edges) < 32
     assert len(read_all(endpoint)) == peer.seq - 1
     assert right_edge(peer.take()[-1]) > max(edges) + 5000
+
+
+@pytest.mark.requirement("LIM-2")
+@pytest.mark.parametrize("size", [1000, 5000, 65536])
+def test_window_stays_open_while_what_is_to_be_sent_fills_the_memory(make_host, size):
+    # or two stacks that are full of what each has to send to the other would wait for each other for ever
+    host = make_host(memory_limit=300_000, send_buffer=1 << 20, quick_acks=255)
+    peer = Peer(host, window=0)
+    endpoint = peer.open_passively()
+    while (status := endpoint.send(bytes(size))) == size:
+        pass
+    assert status == NO_BUFFERS
+    while endpoint.send(b"x") == 1:
+        pass
+    for _ in range(100):
+        peer.send("A", text=bytes(1400))
+        assert peer.take()[-1].window > 1400
+        assert len(read_all(endpoint)) == 1400
 
 
 @pytest.mark.requirement("LIM-2")

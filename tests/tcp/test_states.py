@@ -94,6 +94,24 @@ def test_simultaneous_open_with_scaling_keeps_the_windows_right(host):
     assert endpoint.info()["snd_wnd"] == 8000
 
 
+@pytest.mark.requirement("SND-3")
+def test_syn_ack_that_comes_again_behind_an_ack_leaves_the_right_edge_where_it_is(host):
+    peer = Peer(host, scale=3)
+    host.connect(peer.our_port, peer.port)
+    peer.take()
+    peer.send("S")
+    (first,) = peer.expect(wanted("SA", seq=0, ack=1))
+    # what lies beyond the window is answered, and that answer has a window that is scaled
+    peer.send("A", seq=1 << 30, text=b"x")
+    (answer,) = peer.expect(wanted("A", seq=1, ack=1))
+    edge = answer.window << first.options["WScale"]
+    assert edge > 100_000
+    peer.send("S", seq=0)
+    peer.expect(wanted("SA", seq=0, ack=1))
+    peer.send("A", seq=edge, text=b"x")
+    assert host.counter("TCPOFOQueue") == 1
+
+
 def test_lost_syn_ack_of_simultaneous_open_is_sent_again(host):
     peer = Peer(host)
     host.connect(peer.our_port, peer.port)

@@ -78,6 +78,43 @@ def test_probing_ends_when_the_peer_stops_answering(peer):
     assert probes == 15
 
 
+def test_ack_behind_a_refused_probe_comes_from_within_the_closed_window(peer):
+    stop_at_zero(peer)
+    peer.host.advance(peer.host.until_deadline())
+    (probe,) = peer.take()
+    peer.ack = probe.seq
+    peer.send("A")
+    peer.expect_nothing()
+    peer.send("A", text=b"text")
+    peer.host.advance(SECOND)
+    # from behind the octet the peer would have to find it unacceptable (RFC 9293 3.10.7.4)
+    assert [(segment.seq, segment.ack) for segment in peer.take() if not segment.text] == [(probe.seq, 5)]
+
+
+@pytest.mark.requirement("SEG-2")
+def test_ack_from_behind_a_probe_that_was_refused_is_taken(make_host):
+    host = make_host(receive_buffer=2000)
+    peer = Peer(host)
+    endpoint = peer.open_passively()
+    peer.send("A", text=bytes(1000))
+    peer.send("A", text=bytes(1000))
+    assert peer.take()[-1].window == 0
+    peer.send("A", seq=peer.seq, text=b"p")
+    assert peer.take()[-1].ack == peer.seq - 1
+    endpoint.send(b"answer")
+    (answer,) = peer.take()
+    # the peer counts the octet of its probe as sent
+    peer.send("A", window=1234)
+    assert (endpoint.buffered_bytes, endpoint.info()["snd_wnd"]) == (0, 1234)
+    assert answer.text == b"answer"
+    peer.expect_nothing()
+    # further away nothing is in order
+    endpoint.send(b"more")
+    peer.take()
+    peer.send("A", seq=peer.seq + 1)
+    assert endpoint.buffered_bytes == 4
+
+
 def test_window_update_sends_what_waits_at_once(peer):
     stop_at_zero(peer, text=b"x" * 1000 + b"y" * 1000)
     peer.send("A", window=5000)

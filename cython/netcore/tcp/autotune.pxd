@@ -17,7 +17,8 @@ from netcore.wire.tcp cimport segment_t
 cdef void tune_receive(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil
 # An ACK has been taken: cwnd may have grown.
 cdef void tune_send(tcb_t* tcb) noexcept nogil
-# The program sets a buffer, in bytes: it stands from now on. One segment always fits into that for receiving (OPT-22).
+# The program sets a buffer, in bytes: it stands from now on. One segment, and one
+# unit of the window's scale, always fit into that for receiving (OPT-22).
 cdef void fix_send_buffer(tcb_t* tcb, uint32_t size) noexcept nogil
 cdef void fix_receive_buffer(tcb_t* tcb, uint32_t size) noexcept nogil
 # The largest window that this connection may come to announce, bytes: what its scale is chosen for.

@@ -107,8 +107,11 @@ cdef void fix_send_buffer(tcb_t* tcb, uint32_t size) noexcept nogil:
 
 
 cdef void fix_receive_buffer(tcb_t* tcb, uint32_t size) noexcept nogil:
-    # OPT-22: a buffer of nothing would stop every transfer
-    tcb.receive_limit = size if size > tcb.transport.local_mss else tcb.transport.local_mss
+    # OPT-22: a buffer of nothing would stop every transfer, and so would one below the unit that windows are told in
+    cdef uint32_t least = <uint32_t> 1 << tcb.rcv_wind_shift
+    if least < tcb.transport.local_mss:
+        least = tcb.transport.local_mss
+    tcb.receive_limit = size if size > least else least
     tcb.receive_fixed = True
 
 

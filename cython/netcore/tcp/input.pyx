@@ -241,6 +241,9 @@ cdef bint check_sequence(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil
             seg.text_length = seg.seg_len = 0
             seg.flags &= ~FIN
         acceptable = True
+    elif window == 0 and seg.seg_len == 0 and seg.seq == tcb.rcv_nxt + 1 and not seg.flags & RST:
+        # RFC 9293 3.10.7.4, the special allowance for valid ACKs: the peer counts the octet of its probe as sent
+        acceptable = True
     elif seg.seg_len == 0:
         acceptable = in_window(seg.seq, tcb.rcv_nxt, window)
     else:

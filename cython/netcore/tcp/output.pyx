@@ -140,7 +140,9 @@ cdef bint handshake_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcep
     if tcb.state == SYN_RECEIVED:
         out.flags = SYN | ACK | flags_of_syn_ack(tcb)
         out.ack = tcb.rcv_nxt
-        tcb.rcv_adv = tcb.rcv_nxt + window
+        if seq_gt(tcb.rcv_nxt + window, tcb.rcv_adv):
+            # an ACK with a scaled window may have gone before, and the edge never moves left (RFC 9293 3.8.6)
+            tcb.rcv_adv = tcb.rcv_nxt + window
         tcb.last_ack_sent = tcb.rcv_nxt
         tcb.ack_wanted = False
         scale = tcb.window_scaling
@@ -459,7 +461,9 @@ cdef bint try_new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nog
 
 
 cdef bint pure_ack(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
-    address_segment(tcb, out, tcb.snd_nxt)
+    cdef uint32_t edge = tcb.snd_una + tcb.snd_wnd
+    # a peer that refused the octet of a probe would find what is sent from behind it outside its window, ACKs included
+    address_segment(tcb, out, edge if tcb.persisting and seq_gt(tcb.snd_nxt, edge) else tcb.snd_nxt)
     acknowledge(tcb, out, now)
     tcb.transport.counters.TCPPureAcks += 1
     return True

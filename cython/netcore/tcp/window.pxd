@@ -1,16 +1,32 @@
 """The receive window to announce (RFC 9293 3.8.6.2.2; SND-3, SND-4)."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from netcore.storage.chunks cimport LARGE_CHUNK
 from netcore.tcp.seqnum cimport seq_gt
 from netcore.tcp.tcb cimport tcb_t
 
 
+cdef enum:
+    # part of the memory limit that is kept for what comes in
+    PART_FOR_INPUT = 8
+
+
+cdef inline bint is_window_closed_by_memory(const tcb_t* tcb) noexcept nogil:
+    """LIM-2: sends fail above the limit, and *then* windows close: beyond it by an eighth, and by the last send's chunk.
+
+    Were it the same limit, two stacks full of what each has to send to the other would keep their windows closed for
+    good.
+    """
+    cdef int64_t limit = tcb.transport.tunables.memory_limit
+    return tcb.transport.pool.in_use > limit + limit // PART_FOR_INPUT + LARGE_CHUNK
+
+
 cdef inline uint32_t free_receive_space(const tcb_t* tcb) noexcept nogil:
-    """What the buffer still takes, as far as the window field can say it; nothing above the stack's limit (LIM-2)."""
+    """What the buffer still takes, as far as the window field can say it; nothing when memory is short (LIM-2)."""
     cdef uint64_t held = tcb.receive_queue.length
     cdef uint32_t free = tcb.receive_limit - <uint32_t> held if held < tcb.receive_limit else 0
     cdef uint32_t sayable = <uint32_t> 65535 << tcb.rcv_wind_shift
-    if tcb.transport.pool.in_use > tcb.transport.tunables.memory_limit:
+    if is_window_closed_by_memory(tcb):
         return 0
     return free if free < sayable else sayable
 
