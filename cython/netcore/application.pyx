@@ -284,7 +284,8 @@ cdef void application_work(application_t* application, int64_t now) noexcept nog
     if application.connected_at == 0 and application.tcb.synchronized:
         application.connected_at = now
     read_on(application, now)
-    if application.done or application.tcb == NULL or application.tcb.state < ESTABLISHED and application.tcb.state != CLOSED:
+    if application.done or application.tcb == NULL or (application.tcb.state < ESTABLISHED
+                                                       and application.tcb.state != CLOSED):
         return
     write_on(application, now)
     if not application.done:

@@ -12,7 +12,7 @@ cdef enum:
 
 
 cdef inline bint is_window_closed_by_memory(const tcb_t* tcb) noexcept nogil:
-    """LIM-2: sends fail above the limit, and *then* windows close: beyond it by an eighth, and by the last send's chunk.
+    """LIM-2: sends fail above the limit, *then* windows close: beyond it by an eighth, and by the last send's chunk.
 
     Were it the same limit, two stacks full of what each has to send to the other would keep their windows closed for
     good.
