@@ -197,6 +197,24 @@ def test_window_that_opens_by_half_the_buffer_is_announced_at_once(make_host):
     peer.expect(wanted("A", ack=2001, window=1000))
 
 
+@pytest.mark.requirement("SND-3")
+@pytest.mark.parametrize(("buffer", "step"), [(20 * MSS, MSS), (2000, 1000)])
+def test_window_opens_in_whole_segments_or_halves_of_the_buffer_whatever_asks_for_it(make_host, buffer, step):
+    # RFC 9293 3.8.6.2.2: a probe is answered, but does not bring a small window about
+    peer = Peer(make_host(receive_buffer=buffer, quick_acks=0))
+    endpoint = peer.open_passively()
+    while peer.seq <= buffer:
+        peer.send("A", text=bytes(min(MSS, buffer + 1 - peer.seq)))
+    peer.host.advance(40 * MILLISECOND)
+    assert peer.take()[-1].window == 0
+    for count, window in ((1, 0), (step - 2, 0), (1, step)):
+        assert len(read_all(endpoint, count)) == count
+        peer.take()
+        # a window probe
+        peer.send("A", seq=buffer, text=b"x")
+        peer.expect(wanted("A", seq=1, ack=1 + buffer, window=window))
+
+
 def test_reading_without_an_opening_sends_nothing(peer):
     endpoint = peer.open_passively()
     peer.send("A", text=b"x" * 10)

@@ -111,6 +111,17 @@ def test_recovery_ends_without_a_burst(host):
     assert endpoint.info()["in_flight"] <= before + 2 * MSS
 
 
+def test_window_comes_up_to_the_threshold_when_recovery_ends_with_little_in_flight(host):
+    # one ACK says that all has arrived; packet conservation had left the window low (6)
+    peer, endpoint, _, found = losing(host, 14, more=0)
+    assert found == [0]
+    host.advance(RTT // 2)
+    acknowledge(peer, FLIGHT)
+    info = endpoint.info()
+    assert (info["phase"], info["in_flight"]) == (OPEN, 0)
+    assert info["cwnd"] == info["ssthresh"] == FLIGHT * MSS // 2
+
+
 def test_no_more_than_arrives_goes_when_much_was_lost(host):
     # the flight is below the threshold at once: packet conservation as long as nothing is acknowledged
     peer, endpoint, arrived, found = losing(host, 14, more=0)

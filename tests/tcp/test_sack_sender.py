@@ -57,6 +57,25 @@ def test_block_takes_its_segments_out_of_flight(host):
     finish(peer, endpoint)
 
 
+def test_what_counts_as_lost_is_counted_once_and_again_when_it_is_lost_again(host):
+    peer, endpoint = running(host)
+    host.advance(RTT)
+    acknowledge(peer, 0, (2, 8))
+    assert sent(peer) == [0, 1]
+    assert endpoint.info()["lost"] == 2 * MSS
+    acknowledge(peer, 0, (2, 9))
+    assert endpoint.info()["lost"] == 2 * MSS
+    # what went after the copies arrives, the copies do not
+    endpoint.send(bytes(3 * MSS))
+    host.advance(RTT)
+    acknowledge(peer, 0, (2, 10))
+    assert sent(peer) == [10, 11, 12]
+    host.advance(RTT)
+    acknowledge(peer, 0, (2, 13))
+    assert sent(peer) == [0, 1]
+    assert endpoint.info()["lost"] == 4 * MSS
+
+
 def test_sacked_segments_let_new_ones_go(host):
     # RFC 6675 4: what is known to have left the network makes room
     peer, endpoint = running(host, more=50)

@@ -39,6 +39,17 @@ def test_large_text_leaves_in_superframes_with_the_headers_a_device_needs(capabl
     assert capable.counter("OutSegs") >= len(text) // eff_mss
 
 
+@pytest.mark.requirement("SND-2", "SND-9")
+def test_text_that_just_fits_a_superframe_leaves_its_short_tail_to_nagle(capable):
+    peer = Peer(capable, scale=4)
+    endpoint = peer.open_passively()
+    whole = 65160 - 65160 % MSS
+    endpoint.send(b"x" * (whole + 500))
+    peer.expect(wanted("A", length=whole))
+    peer.send("A")
+    peer.expect(wanted("PA", length=500))
+
+
 def test_one_segment_is_no_superframe(capable):
     peer = Peer(capable)
     endpoint = peer.open_passively()
