@@ -115,6 +115,36 @@ def test_ack_from_behind_a_probe_that_was_refused_is_taken(make_host):
     assert endpoint.buffered_bytes == 4
 
 
+@pytest.mark.parametrize("congestion", ["newreno", "bbr"])
+def test_octets_that_a_closed_window_takes_say_nothing_of_the_path(make_host, congestion):
+    # a path that brings one octet in a time-out would be a slow one, and paced accordingly
+    host = make_host(congestion=congestion, pacing=1)
+    peer = Peer(host, timestamps=True)
+    peer.window = 3000
+    endpoint = peer.open_passively()
+    endpoint.send(b"x" * 40_000)
+    assert peer.take()
+    host.advance(100 * MILLISECOND)
+    peer.tsval += 100
+    peer.window = 0
+    peer.send("A")
+    for _ in range(40):
+        peer.tsval += host.until_deadline() // MILLISECOND
+        host.advance(host.until_deadline())
+        peer.take()
+        host.advance(100 * MILLISECOND)
+        peer.tsval += 100
+        peer.send("A")
+    peer.window = 60_000
+    for _ in range(30):
+        peer.send("A")
+        host.advance(100 * MILLISECOND)
+        peer.tsval += 100
+        peer.take()
+    peer.send("A")
+    assert endpoint.buffered_bytes == 0
+
+
 def test_window_update_sends_what_waits_at_once(peer):
     stop_at_zero(peer, text=b"x" * 1000 + b"y" * 1000)
     peer.send("A", window=5000)

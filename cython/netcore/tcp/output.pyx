@@ -321,6 +321,8 @@ cdef bint probe(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
             length = <uint32_t> tcb.send_queue.length
         put_text(tcb, out, tcb.snd_una, length)
     if seq_lt(tcb.snd_nxt, tcb.snd_una + out.text_length + fin):
+        # how fast octets pass a closed window says nothing of the path
+        mark_app_limited(tcb)
         sent_first(tcb, tcb.snd_nxt, tcb.snd_una + out.text_length + fin, 1, now)
         tcb.snd_nxt = tcb.snd_una + out.text_length + fin
     acknowledge(tcb, out, now)
