@@ -26,6 +26,8 @@ MARK = bytes.fromhex("5eedfeedc0ffee")  # a run ends with a ping that carries it
 # A slow reader rightly causes these.
 HARMLESS = ("TCP window specified by the receiver is now completely full", "TCP Zero Window segment")
 
+PROBED_TWICE = "D-SACK Sequence"
+
 WARNING = 0x600000  # severity in Wireshark's proto.h; an error is above it
 
 # Of the kernel's counters those that say that a peer did something wrong.
@@ -147,10 +149,14 @@ def test_the_wire_of_an_everyday_run_is_clean(tmp_path: Path, programs: Callable
             everyday_run(host, tmp_path)
         host.settle()
         kernel, ours = host.kernel_counters(), host.stack.counters()
+    # on a busy machine an ACK may be late by more than a tail loss probe waits, and the probe comes twice (RFC 8985 7.4)
+    probes = kernel["TcpExtTCPLossProbes"] + ours["TCPLossProbes"]
     assert {name: kernel[name] for name in FAULTS if kernel[name]} == {}
     assert {name: ours[name] for name in OUR_FAULTS if ours[name]} == {}
     assert frames(file) > 200
-    assert findings(file) == {}
+    found = findings(file)
+    assert found.pop(PROBED_TWICE, 0) <= probes
+    assert found == {}
 
 
 @pytest.mark.requirement("SEG-14")

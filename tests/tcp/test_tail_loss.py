@@ -51,6 +51,12 @@ def test_probe_goes_after_two_round_trips(host):
     assert endpoint.info()["phase"] == OPEN
 
 
+@pytest.mark.parametrize("round_trip", [MILLISECOND // 10, MILLISECOND, 5 * MILLISECOND])
+def test_probe_of_a_short_path_waits_for_what_a_scheduler_may_take(host, round_trip):
+    peer, _ = running(host, round_trip=round_trip)
+    assert peer.host.until_deadline() == 10 * MILLISECOND
+
+
 def test_single_segment_is_given_the_time_of_a_delayed_ack(make_host):
     peer, _ = running(make_host(rto_minimum=SECOND), 1)
     assert peer.host.until_deadline() == PROBE_TIME + WORST_DELAYED_ACK

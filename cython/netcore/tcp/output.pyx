@@ -278,7 +278,6 @@ cdef bint send_tail_probe(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept 
     cdef int32_t window = <int32_t> (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt)
     if stretch == NULL or tcb.phase != PHASE_OPEN:
         return False
-    tcb.transport.counters.TCPLossProbes += 1
     if available > tcb.eff_mss:
         available = tcb.eff_mss
     if available and window >= <int32_t> available and not tcb.fin_sent and may_record(tcb):
@@ -297,6 +296,7 @@ cdef bint send_tail_probe(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept 
         resend(tcb, out, stretch, now)
         tcb.transport.counters.RetransSegs += 1
         tcb.probe_again = True
+    tcb.transport.counters.TCPLossProbes += 1
     tcb.probe_out = True
     tcb.probe_end = tcb.snd_nxt
     return True

@@ -17,6 +17,9 @@ cdef enum:
     # RFC 8985 7.2: the longest time for which a peer delays an ACK
     WORST_DELAYED_ACK = 200000000
     PROBE_WITHOUT_SAMPLE = 1000000000
+    # on a path of microseconds an ACK is late by what the peer's scheduler does, not by the path: a probe after two
+    # round trips would be answered by a DSACK more often than it found a loss
+    SOONEST_PROBE = 10000000
 
 
 cdef void take_delivered(tcb_t* tcb, const ack_sample_t* sample) noexcept nogil:
@@ -89,6 +92,8 @@ cdef void schedule_probe(tcb_t* tcb, int64_t now) noexcept nogil:
         wait = 2 * tcb.rtt.srtt
         if tcb.in_flight <= tcb.eff_mss:
             wait += WORST_DELAYED_ACK
+        elif wait < SOONEST_PROBE:
+            wait = SOONEST_PROBE
     if now + wait > tcb.due[<int> TIMER_RETRANSMIT]:
         wait = tcb.due[<int> TIMER_RETRANSMIT] - now
     schedule(tcb, TIMER_PROBE, now + wait)
