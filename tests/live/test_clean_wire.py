@@ -149,7 +149,7 @@ def test_the_wire_of_an_everyday_run_is_clean(tmp_path: Path, programs: Callable
             everyday_run(host, tmp_path)
         host.settle()
         kernel, ours = host.kernel_counters(), host.stack.counters()
-    # on a busy machine an ACK may be late by more than a tail loss probe waits, and the probe comes twice (RFC 8985 7.4)
+    # RFC 8985 7.4: on a busy machine an ACK may be late by more than a probe waits, which then comes twice
     probes = kernel["TcpExtTCPLossProbes"] + ours["TCPLossProbes"]
     assert {name: kernel[name] for name in FAULTS if kernel[name]} == {}
     assert {name: ours[name] for name in OUR_FAULTS if ours[name]} == {}
