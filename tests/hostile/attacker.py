@@ -31,6 +31,15 @@ from tests.hostile.cast import (
     Link,
     octets,
 )  # fmt: skip
+from tests.hostile.feedback import (
+    ECN_FIELDS,
+    MARKED_FLAGS,
+    MARKED_OPENINGS,
+    MOST_OPTIONS,
+    SACK_PERMITTED,
+    sack_blocks,
+    with_option,
+)  # fmt: skip
 from tests.hostile.mutations import mutate, splice
 
 WORD = 1 << 32
@@ -77,6 +86,7 @@ class Attacker:
             (6, self.spliced),
             (18, self.blind_segment),
             (30, self.segment_of_a_stranger),
+            (12, self.feedback_of_a_stranger),
             (8, self.opening),
             (5, self.stray_segment),
             (5, self.odd_packet),
@@ -160,7 +170,7 @@ class Attacker:
 
     def segment(
         self, remote: bytes, remote_port: int, local_port: int, seq: int, ack: int, flags: int, window: int,
-        text: bytes, options: bytes, *, good_sum: bool = True,
+        text: bytes, options: bytes, *, good_sum: bool = True, tos: int = 0,
     ) -> bytes:  # fmt: skip
         """A frame with a segment to the victim, its checksum right or surely wrong."""
         segment = decode.build_tcp(
@@ -171,7 +181,7 @@ class Attacker:
             wrong = int.from_bytes(segment[16:18], "big") ^ (1 << self.source.randrange(16))
             segment = segment[:16] + wrong.to_bytes(2, "big") + segment[18:]
         mac = FRIEND_MAC if remote == FRIEND else STRANGER_MAC
-        return self.link.frame(decode.build_ipv4(remote, VICTIM, TCP, segment), source=mac)
+        return self.link.frame(decode.build_ipv4(remote, VICTIM, TCP, segment, tos=tos), source=mac)
 
     def text(self) -> bytes:
         """Text of a segment."""
@@ -248,16 +258,39 @@ class Attacker:
             self.source.choice(FLAGS), self.source.choice((0, 1, 2, 500, 8000, 65535)), text, self.options(stamp),
         )  # fmt: skip
 
+    def feedback_of_a_stranger(self) -> bytes:
+        """What a receiver reports of segments and marks, and what none would: SACK blocks, echoes, marks on itself."""
+        if not self.views:
+            return self.opening()
+        source = self.source
+        view = source.choice(list(self.views.values()))
+        stamp = None if view.timestamp is None else (view.seq, source.choice((0, view.timestamp)))
+        options = decode.build_options(timestamps=stamp)
+        if source.random() < 0.8:
+            options = with_option(options, sack_blocks(view.seq, source, MOST_OPTIONS - len(options)))
+        ack = view.seq - source.choice((0, 0, 1, 536, 1448, 5000, 20_000))
+        flags = source.choice(MARKED_FLAGS) if source.random() < 0.5 else ACK
+        text = self.text() if source.random() < 0.3 else b""
+        return self.segment(
+            view.remote, view.remote_port, view.local_port, view.ack + source.choice((0, 0, 0, 1448)), ack, flags,
+            source.choice((0, 500, 65535, 65535)), text, options, tos=source.choice(ECN_FIELDS),
+        )  # fmt: skip
+
     def opening(self) -> bytes:
         """A SYN to a listener, or one that should be none."""
         remote = self.source.choice(STRANGERS) if self.source.random() < 0.9 else self.source.choice(BAD_SOURCES)
         port = self.source.choice(PUBLIC_PORTS)
         flags = self.source.choice((SYN, SYN, SYN, SYN, SYN | FIN, SYN | RST, SYN | URG | PSH))
         stamp = (self.source.getrandbits(32), 0) if self.source.random() < 0.5 else None
+        if self.source.random() < 0.3:
+            flags = self.source.choice(MARKED_OPENINGS)
+        options = self.options(stamp)
+        if self.source.random() < 0.5:
+            options = with_option(options, SACK_PERMITTED)
         seq = self.source.choice((0, WORD - 1, self.source.getrandbits(32)))
         return self.segment(
             remote, self.source.randrange(1024, 1100), port, seq, self.source.choice((0, 1)), flags,
-            self.source.choice((0, 1, 65535)), self.text(), self.options(stamp),
+            self.source.choice((0, 1, 65535)), self.text(), options, tos=self.source.choice(ECN_FIELDS),
         )  # fmt: skip
 
     def stray_segment(self) -> bytes:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 25_000
 
 
-@pytest.mark.requirement("LIM-4", "SEG-4", "SEG-5", "SEG-6", "SEG-7", "SEG-13", "TCPX-1")
+@pytest.mark.requirement("LIM-4", "REC-1", "REC-7", "REC-9", "SEG-4", "SEG-5", "SEG-6", "SEG-7", "SEG-13", "TCPX-1")
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 @pytest.mark.parametrize("seed", [11, 12])
 def test_host_under_attack_keeps_its_live_connections(setting: Setting, seed: int) -> None:
@@ -23,7 +23,10 @@ def test_host_under_attack_keeps_its_live_connections(setting: Setting, seed: in
     # an attack that reaches nothing would pass as well
     assert result.live_bytes > 1_000_000
     assert result.states >= 8
-    for name in ("OutRsts", "TCPChallengeACK", "InCsumErrors", "ListenOverflows", "PassiveOpens", "ReasmFails"):
+    for name in (
+        "OutRsts", "TCPChallengeACK", "InCsumErrors", "ListenOverflows", "PassiveOpens", "ReasmFails",
+        "TCPSackRecovery", "TCPDSACKRecv", "TCPDSACKOldSent", "InCEPkts", "TCPCWRSent",
+    ):  # fmt: skip
         assert result.counters[name] > 0, name
 
 

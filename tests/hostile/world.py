@@ -46,13 +46,14 @@ class Setting:
     offloads: bool = False
     mtu: int = 1500
     timestamps: bool = True
+    ecn: int = 2
 
 
 SETTINGS = (
     Setting("plain"),
     Setting("offloads", vnet=True, offloads=True),
-    Setting("tun", ethernet=False, vnet=True, offloads=True, mtu=9000),
-    Setting("small", mtu=576, timestamps=False),
+    Setting("tun", ethernet=False, vnet=True, offloads=True, mtu=9000, ecn=3),
+    Setting("small", mtu=576, timestamps=False, ecn=1),
 )
 
 
@@ -90,6 +91,7 @@ class World:
             mac=mac, seed=self.source.randbytes(16), mtu=self.setting.mtu, ethernet=self.setting.ethernet,
             vnet_header=self.setting.vnet, offloads=self.setting.offloads, timestamps=int(self.setting.timestamps),
             memory_limit=MEMORY_LIMIT, send_buffer=65536, receive_buffer=131072, neighbor_limit=64,
+            ecn=self.setting.ecn,
         )  # fmt: skip
 
     def listen(self, port: int) -> Listener:

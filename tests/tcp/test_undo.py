@@ -282,6 +282,7 @@ def test_all_retransmissions_must_have_come_twice(host):
     assert endpoint.info()["ssthresh"] == 5 * MSS
     acknowledge(peer, 10, (2, 3))
     assert host.counter("TCPDSACKUndo") == 1
+    assert host.counter("TCPDSACKRecv") == 3
     assert endpoint.info()["ssthresh"] >= 10 * MSS
 
 

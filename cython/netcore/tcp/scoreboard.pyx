@@ -312,6 +312,7 @@ cdef void take_sack(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, int6
         if (seq_lt(seg.sack_start[0], seg.sack_end[0]) and seq_leq(seg.sack_end[0], tcb.snd_nxt)
                 and seq_gt(seg.sack_start[0], tcb.snd_una - tcb.max_snd_wnd - 1)):
             sample.dsack = True
+            tcb.transport.counters.TCPDSACKRecv += 1
             sample.dsack_start = seg.sack_start[0]
             sample.dsack_end = seg.sack_end[0]
     for i in range(first, seg.sack_count):
