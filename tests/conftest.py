@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+# Collects .pkt scripts. An installed stack registers the same name as an entry point, and it is loaded once.
+pytest_plugins = ["stack.packetdrill.pytest_plugin"]
+
 LIST = Path(__file__).parent / "requirements.toml"
 LINE = 120
 

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import click
 
 from stack.cli.clean import clean
+from stack.cli.packetdrill import packetdrill
 from stack.cli.plot import plot
 from stack.cli.relay import relay
 from stack.cli.run import run
@@ -23,6 +24,7 @@ Examples:
   wspstack relay --delay 10 --loss 1      two namespaces joined by a bad link
   wspstack simulate run scenario.json     hosts and links under a virtual clock
   wspstack plot out.pcapng                a picture of its largest connection
+  wspstack packetdrill handshake.pkt      a script of calls and packets against the stack
   wspstack services --tap tap0            echo, discard and source in this namespace
   wspstack COMMAND --help                 more of them
 """
@@ -83,5 +85,5 @@ def wspstack(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for subcommand in (run, serve, services, relay, simulate, plot, clean):
+for subcommand in (run, serve, services, relay, simulate, plot, packetdrill, clean):
     wspstack.add_command(subcommand)

@@ -1,0 +1,37 @@
+"""What the tests of the interpreter share: scripts given as text."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stack.packetdrill.parsing import parse
+from stack.packetdrill.running import Result, run
+
+Run = Callable[..., Result]
+
+LISTENING = """\
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 bind(3, ..., ...) = 0
++0 listen(3, 1) = 0
+"""
+CONNECTED = (
+    LISTENING
+    + """\
++0 < S 0:0(0) win 32000 <mss 1000>
++0 > S. 0:0(0) ack 1 <mss 1460>
++0 < . 1:1(0) ack 1 win 32000
++0 accept(3, ..., ...) = 4
+"""
+)
+
+
+@pytest.fixture
+def play() -> Run:
+    """Runs a script of lines after a beginning: `listening` or `connected`."""
+
+    def play(lines: str, beginning: str = "", **overrides: str) -> Result:
+        text = {"": "", "listening": LISTENING, "connected": CONNECTED}[beginning] + lines
+        return run(parse(text, Path("test.pkt")), overrides)
+
+    return play

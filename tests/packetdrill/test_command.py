@@ -1,0 +1,77 @@
+"""`wspstack packetdrill`, and pytest's collection of `.pkt` files."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stack.cli.command import wspstack
+from tests.packetdrill.conftest import CONNECTED
+
+GOOD = CONNECTED
+BAD = CONNECTED + "+0 > . 1:1(0) ack 1\n"
+ABSENT = CONNECTED + "+0 epoll_create(1) = 5\n"
+BROKEN = "0 < S\n"
+
+ROOT = Path(__file__).parents[2]
+
+
+def invoke(folder: Path, scripts: list[str], *options: str) -> Result:
+    """Runs the command on scripts written to files."""
+    paths = []
+    for number, text in enumerate(scripts):
+        paths.append(folder / f"{number}.pkt")
+        paths[-1].write_text(text)
+    return CliRunner().invoke(wspstack, ["packetdrill", *options, *map(str, paths)], prog_name="wspstack")
+
+
+@pytest.mark.parametrize(
+    ("scripts", "status"),
+    [([GOOD], 0), ([BAD], 1), ([BROKEN], 1), ([ABSENT], 3), ([GOOD, ABSENT, BAD], 1), ([GOOD, ABSENT], 3)],
+)
+def test_exit_status_says_what_came_of_the_scripts(tmp_path: Path, scripts: list[str], status: int) -> None:
+    assert invoke(tmp_path, scripts).exit_code == status
+
+
+def test_failure_is_printed_with_file_line_and_column(tmp_path: Path) -> None:
+    output = invoke(tmp_path, [GOOD, BAD]).output
+    assert "0.pkt: passed, 0.000000 s" in output
+    assert "1.pkt:8:1: no packet was seen" in output
+    assert output.splitlines()[-1] == "1 passed, 1 failed"
+
+
+def test_quiet_says_nothing_of_what_passed(tmp_path: Path) -> None:
+    assert invoke(tmp_path, [GOOD], "--quiet").output == ""
+
+
+def test_check_reads_and_runs_nothing(tmp_path: Path) -> None:
+    assert invoke(tmp_path, [BAD], "--check").exit_code == 0
+    assert invoke(tmp_path, [BROKEN], "--check").exit_code == 1
+
+
+def test_option_of_the_command_goes_before_the_scripts_own(tmp_path: Path) -> None:
+    late = "--tolerance_usecs=1\n" + CONNECTED + "+0 write(4, ..., 10) = 10\n+.01 > P. 1:11(10) ack 1\n"
+    assert invoke(tmp_path, [late]).exit_code == 1
+    assert invoke(tmp_path, [late], "--option", "tolerance_usecs=10000").exit_code == 0
+    assert invoke(tmp_path, [late], "--tolerance_usecs", "10000").exit_code == 0
+
+
+def test_missing_file_is_told_in_one_line(tmp_path: Path) -> None:
+    result = CliRunner().invoke(wspstack, ["packetdrill", str(tmp_path / "none.pkt")], prog_name="wspstack")
+    assert result.exit_code == 1
+    assert result.output.count("\n") == 1
+    assert "No such file" in result.output
+
+
+def test_pytest_collects_scripts_as_tests(tmp_path: Path) -> None:
+    for name, text in (("good", GOOD), ("bad", BAD), ("absent", ABSENT)):
+        (tmp_path / f"{name}.pkt").write_text(text)
+    command = [sys.executable, "-m", "pytest", "-rA", "-p", "stack.packetdrill.pytest_plugin", "-p", "no:cacheprovider"]
+    options = ["--rootdir", str(tmp_path), "-c", "/dev/null", str(tmp_path)]
+    result = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "1 failed, 1 passed, 1 skipped" in result.stdout
+    assert "bad.pkt:8:1: no packet was seen" in result.stdout
+    assert "epoll_create() is not supported" in result.stdout

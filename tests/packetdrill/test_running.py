@@ -1,0 +1,184 @@
+"""What events mean: times, numbers, calls that block, and settings."""
+
+import pytest
+
+from stack.packetdrill.failures import ScriptFailure, Unsupported
+from tests.packetdrill.conftest import Run
+
+SECOND = 1_000_000_000
+
+
+def test_minute_of_silence_takes_no_time(play: Run) -> None:
+    sent = "+0 write(4, ..., 100) = 100\n+0 > P. 1:101(100) ack 1\n+.1 < . 1:1(0) ack 101 win 9\n"
+    result = play(sent + "+60 close(4) = 0", "connected")
+    assert result.duration == 60_100_000_000
+
+
+def test_blocking_call_returns_when_what_it_waits_for_comes(play: Run) -> None:
+    play("+0...0.2 read(4, ..., 100) = 10\n+.2 < P. 1:11(10) ack 1 win 9000", "connected")
+
+
+def test_end_of_a_blocking_call_counts_from_what_its_begin_counts_from(play: Run) -> None:
+    play("+1 close(3) = 0\n+.1...0.3 read(4, ..., 100) = 10\n+.2 < P. 1:11(10) ack 1 win 9000", "connected")
+
+
+def test_events_go_on_while_two_calls_block(play: Run) -> None:
+    play(
+        "+0...0.3 accept(3, ..., ...) = 5\n+0...0.1 read(4, ..., 100) = 10\n+.1 < P. 1:11(10) ack 1 win 9000\n"
+        "+0 > . 1:1(0) ack 11\n+.1 < 999 > 8080 S 0:0(0) win 9000 <mss 1000>\n"
+        "+0 > 8080 > 999 S. 0:0(0) ack 1 <mss 1460>\n"
+        "+.1 < . 1:1(0) ack 1 win 9000",
+        "connected",
+    )
+
+
+def test_blocking_connect_ends_with_the_handshake(play: Run) -> None:
+    play(
+        "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+.1...0.2 connect(3, ..., ...) = 0\n"
+        "+0 > S 0:0(0) <...>\n+.1 < S. 0:0(0) ack 1 win 5000 <mss 1000>\n+0 > . 1:1(0) ack 1"
+    )
+
+
+def test_time_limit_of_a_receive_ends_it(play: Run) -> None:
+    play(
+        "+0 setsockopt(4, SOL_SOCKET, SO_RCVTIMEO, {tv_sec=1, tv_usec=500000}, 16) = 0\n"
+        "+0...1.5 read(4, ..., 100) = -1 ETIMEDOUT (timed out)",
+        "connected",
+    )
+
+
+def test_poll_waits_for_its_time_and_for_events(play: Run) -> None:
+    play(
+        "+0...0.1 poll([{fd=4, events=POLLIN, revents=0}], 1, 100) = 0\n"
+        "+.2...0.5 poll([{fd=4, events=POLLIN, revents=POLLIN}], 1, -1) = 1\n+.3 < P. 1:11(10) ack 1 win 9000",
+        "connected",
+    )
+
+
+def test_relative_time_counts_from_where_a_range_came_true(play: Run) -> None:
+    play(
+        "+0 write(4, ..., 100) = 100\n+0 > P. 1:101(100) ack 1\n+.5~+2 > P. 1:101(100) ack 1\n"
+        "+2 > P. 1:101(100) ack 1\n* > P. 1:101(100) ack 1\n+8 > P. 1:101(100) ack 1",
+        "connected",
+    )
+
+
+@pytest.mark.parametrize(("tolerance", "holds"), [("4000", False), ("6000", True)])
+def test_tolerance_decides_how_far_a_time_may_be_off(play: Run, tolerance: str, holds: bool) -> None:
+    lines = "+0 write(4, ..., 100) = 100\n+0.005 > P. 1:101(100) ack 1"
+    if holds:
+        play(lines, "connected", tolerance_usecs=tolerance)
+    else:
+        with pytest.raises(ScriptFailure):
+            play(lines, "connected", tolerance_usecs=tolerance)
+
+
+def test_segments_are_joined_to_the_longer_one_that_is_expected(play: Run) -> None:
+    play("+0 write(4, ..., 3000) = 3000\n+0 > P. 1:3001(3000) ack 1", "connected")
+
+
+def test_strict_segments_are_not_joined(play: Run) -> None:
+    with pytest.raises(ScriptFailure, match=r"1:1001\(1000\)"):
+        play("+0 write(4, ..., 3000) = 3000\n+0 > P. 1:3001(3000) ack 1", "connected", strict_segments="")
+
+
+HANDSHAKE = "+0 < S 0:0(0) win 9000 <mss 1000,sackOK,TS val 5 ecr 0,nop,wscale 2>\n"
+
+
+def test_any_order_of_options_is_taken_when_asked_for(play: Run) -> None:
+    lines = HANDSHAKE + "+0 > S. 0:0(0) ack 1 <mss 1460,sackOK,TS val 77 ecr 5,nop,wscale 9>"
+    play(lines, "listening", option_order="any")
+    with pytest.raises(ScriptFailure, match="differs in options"):
+        play(lines, "listening")
+
+
+def test_timestamps_are_in_the_numbers_of_the_script(play: Run) -> None:
+    play(
+        HANDSHAKE
+        + "+0 > S. 0:0(0) ack 1 <mss 1460,nop,nop,sackOK,nop,wscale 9,nop,nop,TS val 100 ecr 5>\n"
+        + "+.05 < . 1:1(0) ack 1 win 9000 <nop,nop,TS val 6 ecr 100>\n+0 accept(3, ..., ...) = 4\n"
+        + "+0 %{ assert tcpi_rtt == 50000, tcpi_rtt }%\n"
+        + "+.1 write(4, ..., 10) = 10\n+0 > P. 1:11(10) ack 1 <nop,nop,TS val 250 ecr 6>",
+        "listening",
+    )
+
+
+def test_sack_blocks_go_both_ways_in_the_numbers_of_the_script(play: Run) -> None:
+    play(
+        "+0 < S 100:100(0) win 32000 <mss 1000,sackOK,nop,nop>\n+0 > S. 0:0(0) ack 101 <mss 1460,nop,nop,sackOK>\n"
+        "+0 < . 101:101(0) ack 1 win 32000\n+0 accept(3, ..., ...) = 4\n+0 < . 1101:2101(1000) ack 1 win 32000\n"
+        "+0 > . 1:1(0) ack 101 <nop,nop,sack 1101:2101>\n+0 write(4, ..., 4000) = 4000\n"
+        "+0 > . 1:1001(1000) ack 101 <...>\n+0 > . 1001:2001(1000) ack 101 <...>\n"
+        "+0 > . 2001:3001(1000) ack 101 <...>\n+0 > P. 3001:4001(1000) ack 101 <...>\n"
+        "+.1 < . 101:101(0) ack 1 win 32000 <nop,nop,sack 1001:4001>\n+0 > . 1:1001(1000) ack 101 <...>",
+        "listening",
+    )
+
+
+def test_error_of_a_connection_is_told_once(play: Run) -> None:
+    play(
+        "+0 < R. 1:1(0) ack 1 win 0\n+0 read(4, ..., 10) = -1 ECONNRESET (Connection reset by peer)\n"
+        "+0 read(4, ..., 10) = 0\n+0 write(4, ..., 10) = -1 EPIPE (Broken pipe)",
+        "connected",
+    )
+
+
+def test_error_option_tells_what_ended_the_connection(play: Run) -> None:
+    play(
+        "+0 < R. 1:1(0) ack 1 win 0\n+0 getsockopt(4, SOL_SOCKET, SO_ERROR, [ECONNRESET], [4]) = 0\n"
+        "+0 getsockopt(4, SOL_SOCKET, SO_ERROR, [0], [4]) = 0",
+        "connected",
+    )
+
+
+def test_names_given_to_descriptors_are_the_scripts(play: Run) -> None:
+    play(
+        "+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 77\n+0 close(77) = 0\n+0 close(77) = -1 EBADF (Bad file descriptor)"
+    )
+
+
+def test_bytes_that_wait_are_counted_by_ioctl(play: Run) -> None:
+    play(
+        "+0 < P. 1:501(500) ack 1 win 9000\n+0 ioctl(4, SIOCINQ, [500]) = 0\n+0 read(4, ..., 200) = 200\n"
+        "+0 ioctl(4, FIONREAD, [300]) = 0\n+0 write(4, ..., 70) = 70\n+0 ioctl(4, SIOCOUTQ, [70]) = 0",
+        "connected",
+    )
+
+
+def test_settings_of_the_kernel_are_taken_over_and_the_rest_is_noted(play: Run) -> None:
+    result = play(
+        "`./defaults.sh\nsysctl -q net.ipv4.tcp_sack=0 net.ipv4.tcp_frobs=1\n"
+        "echo 0 > /proc/sys/net/ipv4/tcp_timestamps\n"
+        "./set.py /proc/sys/net/ipv4/tcp_window_scaling=0`\n"
+        "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0\n"
+        "+0 connect(3, ..., ...) = -1 EINPROGRESS (Operation now in progress)\n+0 > S 0:0(0) <mss 1460>\n+0 `ss -t`"
+    )
+    notes = [f"{place.line} {note}" for place, note in result.notes]
+    assert [note[:19] for note in notes] == ["1 `./defaults.sh` i", "2 net.ipv4.tcp_frob", "9 `ss -t` is not ru"]
+
+
+def test_commands_are_never_run(play: Run, tmp_path: object) -> None:
+    play(f"`touch {tmp_path}/ran`\n0 `touch {tmp_path}/ran`")
+    from pathlib import Path
+
+    assert not list(Path(str(tmp_path)).iterdir())
+
+
+def test_initial_window_and_algorithm_are_taken_over(play: Run) -> None:
+    play(
+        "`ip route change x initcwnd 3\nsysctl -w net.ipv4.tcp_congestion_control=reno`\n"
+        "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n"
+        "+0 < S 0:0(0) win 32000 <mss 1000>\n+0 > S. 0:0(0) ack 1 <mss 1460>\n+0 < . 1:1(0) ack 1 win 32000\n"
+        "+0 accept(3, ..., ...) = 4\n+0 %{ assert tcpi_snd_cwnd == 3 }%\n"
+        '+0 getsockopt(4, SOL_TCP, TCP_CONGESTION, "newreno", [10]) = 0'
+    )
+
+
+@pytest.mark.parametrize("option", ["ip_version=ipv6", "frobs=1", "mtu=large", "local_ip=10.0.0.300"])
+def test_option_that_cannot_be_followed_is_told(play: Run, option: str) -> None:
+    with pytest.raises(Unsupported, match=f"--{option.partition('=')[0]}"):
+        play(f"--{option}\n0 < . 1:1(0)")
+
+
+def test_options_that_have_no_effect_here_are_taken(play: Run) -> None:
+    play("--wire_client\n--wire_server_ip=10.0.0.9\n--verbose\n--tcp_ts_tick_usecs=1000\n0 < . 1:1(0) ack 1 win 1")
