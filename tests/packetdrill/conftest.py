@@ -6,9 +6,24 @@ from pathlib import Path
 import pytest
 
 from stack.packetdrill.parsing import parse
+from stack.packetdrill.pytest_plugin import ScriptItem
 from stack.packetdrill.running import Result, run
 
 Run = Callable[..., Result]
+
+# Scripts of what the core does not do yet, by name; each fails until it does, and then must be taken from here.
+WAITING = {
+    "icmp-fragmentation-needed": "path MTU discovery is not built yet",
+    "icmp-refuses-connect": "TCP does not hear of ICMP errors yet",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Expects the scripts in WAITING to fail."""
+    for item in items:
+        if isinstance(item, ScriptItem) and item.name in WAITING:
+            item.add_marker(pytest.mark.xfail(reason=WAITING[item.name], strict=True))
+
 
 LISTENING = """\
 0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
