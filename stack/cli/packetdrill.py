@@ -14,7 +14,8 @@ EXAMPLES = """\b
 Examples:
   wspstack packetdrill handshake.pkt
   wspstack packetdrill scripts/*.pkt
-  wspstack packetdrill --option tolerance_usecs=10000 --option option_order=any of-others.pkt
+  wspstack packetdrill --tolerance_usecs=10000 --option_order=any of-others.pkt
+  wspstack packetdrill -D COOKIE=0123456789abcdef fast-open.pkt
   wspstack packetdrill --check handshake.pkt
       reads it and runs nothing
 """
@@ -23,30 +24,39 @@ FAILED = 1  # exit status
 NOT_SUPPORTED = 3
 
 
-@click.command(epilog=EXAMPLES)
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.command(epilog=EXAMPLES, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", metavar="FILE...", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.option(
-    "-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="An option of every script, before its own."
+    "-o", "--option", "options", multiple=True, metavar="NAME=VALUE", help="An option of every script, over its own."
 )
-@click.option("--tolerance_usecs", type=click.IntRange(0), metavar="N", help="How far times may be off, µs (4000).")
+@click.option(
+    "-D", "--define", "symbols", multiple=True, metavar="NAME=VALUE", help="What a name in a script stands for."
+)
 @click.option("--check", is_flag=True, help="Read the scripts and run nothing.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing of what passed.")
 def packetdrill(
-    files: tuple[Path, ...], options: tuple[str, ...], tolerance_usecs: int | None, check: bool, quiet: bool
+    arguments: tuple[str, ...], options: tuple[str, ...], symbols: tuple[str, ...], check: bool, quiet: bool
 ) -> int:
     """Run scripts in packetdrill's language: each against a stack of its own, in virtual time, without a device.
+
+    An option of the language may stand among the files as well, as --tolerance_usecs=10000 or --ip_version=ipv4.
 
     The exit status is 0 when all passed, 1 when one failed, and 3 when none failed but one needs what this stack does
     not have. docs/packetdrill.md describes the language.
     """
+    files = [Path(text) for text in arguments if not text.startswith("--")]
+    if not files:
+        raise click.UsageError("FILE... is missing")
     with one_line_failures():
         from stack.packetdrill.reporting import Verdict, run_file
 
-        overrides = _overrides(options, tolerance_usecs, check)
+        given = [*options, *(text for text in arguments if text.startswith("--")), *(["dry_run"] if check else [])]
+        overrides = dict(map(_pair, given))
+        names = {name: value or "" for name, value in map(_pair, symbols)}
         verdicts = []
         for path in files:
             try:
-                report = run_file(path, overrides)
+                report = run_file(path, overrides, names)
             except OSError as error:
                 raise click.ClickException(f"{path}: {error.strerror or error}") from error
             verdicts.append(report.verdict)
@@ -59,16 +69,9 @@ def packetdrill(
     return NOT_SUPPORTED if Verdict.UNSUPPORTED in verdicts else 0
 
 
-def _overrides(options: tuple[str, ...], tolerance: int | None, check: bool) -> dict[str, str | None]:
-    overrides: dict[str, str | None] = {}
-    for text in options:
-        name, equals, value = text.removeprefix("--").partition("=")
-        overrides[name] = value if equals else None
-    if tolerance is not None:
-        overrides["tolerance_usecs"] = str(tolerance)
-    if check:
-        overrides["dry_run"] = None
-    return overrides
+def _pair(text: str) -> tuple[str, str | None]:
+    name, equals, value = text.removeprefix("--").partition("=")
+    return name, value if equals else None
 
 
 def _tell(report: "Report", quiet: bool) -> None:

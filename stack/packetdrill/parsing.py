@@ -1,5 +1,6 @@
 """Text -> Script. A text that is not of the language raises SyntaxProblem with its place and what could stand there."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ _READABLE: Final = {
     "ICMP": "'icmp'",
     "ECN_MARK": "noecn, ect0, ect1, ect01 or ce",
     "ECN_COUNTER": "e0b, ceb or e1b",
-    "COOKIE": "hexadecimal digits",
+    "COOKIE": "hexadecimal digits, or a name that is defined",
     "HEXADECIMAL": "0x...",
     "FLOAT": "a number",
     "INTEGER": "a number",
@@ -38,8 +39,11 @@ def _parser() -> lark.Lark:
     return lark.Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=True)
 
 
-def parse(text: str, path: Path = Path("script")) -> Script:
-    """Reads a script. Raises SyntaxProblem; path is for its message."""
+def parse(text: str, path: Path = Path("script"), symbols: Mapping[str, str] | None = None) -> Script:
+    """Reads a script. Raises SyntaxProblem; path is for its message.
+
+    symbols: what stands for names of the script's own (--define), as text.
+    """
     try:
         tree = _parser().parse(text + "\n")
     except UnexpectedCharacters as error:
@@ -52,7 +56,7 @@ def parse(text: str, path: Path = Path("script")) -> Script:
     except UnexpectedEOF as error:
         raise _problem("the end of the script", error, set(error.expected), path, text) from None
     try:
-        options, events = TreeReader().transform(tree)
+        options, events = TreeReader(symbols or {}).transform(tree)
     except VisitError as error:
         if isinstance(error.orig_exc, SyntaxProblem):
             error.orig_exc.path = path
@@ -61,13 +65,13 @@ def parse(text: str, path: Path = Path("script")) -> Script:
     return Script(tuple(options), tuple(events), path, text)
 
 
-def load(path: Path) -> Script:
-    """Reads the script of a file. Raises SyntaxProblem; OSError."""
+def load(path: Path, symbols: Mapping[str, str] | None = None) -> Script:
+    """Reads the script of a file, with `symbols` as for `parse`. Raises SyntaxProblem; OSError."""
     try:
         text = path.read_text()
     except UnicodeDecodeError as error:
         raise SyntaxProblem(f"byte {error.start} is no UTF-8: is this a script?", Place(1, 1), path) from None
-    return parse(text, path)
+    return parse(text, path, symbols)
 
 
 def _problem(found: str, error: Any, expected: Any, path: Path, text: str) -> SyntaxProblem:

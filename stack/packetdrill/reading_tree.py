@@ -1,5 +1,6 @@
 """Lark's tree of a script -> the classes of script, packets and expressions."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
@@ -26,7 +27,11 @@ def _number(token: Token, most: int, what: str) -> int:
 
 @v_args(inline=True)
 class TreeReader(Transformer[Token, Any]):
-    """Gives ([options], [events])."""
+    """Gives ([options], [events]). symbols: what stands for names of the script's own, as text."""
+
+    def __init__(self, symbols: Mapping[str, str]) -> None:
+        super().__init__()
+        self._symbols = symbols
 
     def start(self, *children: Any) -> tuple[list[ScriptOption], list[Event]]:
         options = [self._option(child) for child in children if isinstance(child, Token)]
@@ -228,9 +233,12 @@ class TreeReader(Transformer[Token, Any]):
     def _octets(self, name: str, digits: Token | None) -> packets.Octets:
         if digits is None:
             return packets.Octets(name, b"")
-        if len(digits) % 2:
-            raise SyntaxProblem(f"{name} {digits}: an even number of hexadecimal digits is needed", _place(digits))
-        return packets.Octets(name, bytes.fromhex(digits))
+        text = self._symbols.get(digits, str(digits))
+        try:
+            return packets.Octets(name, bytes.fromhex(text))
+        except ValueError:
+            reason = "an even number of hexadecimal digits is needed, or a name that --define gives them"
+            raise SyntaxProblem(f"{name} {text}: {reason}", _place(digits)) from None
 
     def accurate_ecn_option(self, *counters: tuple[str, int]) -> packets.Counters:
         return packets.Counters(counters)
@@ -267,8 +275,12 @@ class TreeReader(Transformer[Token, Any]):
 
     decimal = hexadecimal = number_result
 
-    def name(self, token: Token) -> expressions.Name:
-        return expressions.Name(str(token))
+    def name(self, token: Token) -> expressions.Name | expressions.Number:
+        text = self._symbols.get(token, str(token))
+        try:
+            return expressions.Number(int(text, 0), text.startswith("0x"))
+        except ValueError:
+            return expressions.Name(text)
 
     def text(self, token: Token) -> expressions.Text:
         return expressions.Text(token[1:-1])

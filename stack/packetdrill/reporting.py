@@ -30,10 +30,15 @@ class Report:
     notes: tuple[tuple[Place, str], ...] = ()
 
 
-def run_file(path: Path, overrides: Mapping[str, str | None] | None = None) -> Report:
-    """Reads and runs the script of a file. overrides: options that go before its own. Raises OSError."""
+def run_file(
+    path: Path, overrides: Mapping[str, str | None] | None = None, symbols: Mapping[str, str] | None = None
+) -> Report:
+    """Reads and runs the script of a file. Raises OSError.
+
+    overrides: options that count more than its own. symbols: what stands for names of its own.
+    """
     try:
-        result = run(load(path), overrides)
+        result = run(load(path, symbols), overrides)
     except Unsupported as problem:
         return Report(path, Verdict.UNSUPPORTED, str(problem))
     except ScriptProblem as problem:

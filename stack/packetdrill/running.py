@@ -44,7 +44,7 @@ class _Pending:
 
 
 def run(script: Script, overrides: Mapping[str, str | None] | None = None) -> Result:
-    """Runs a script. Raises ScriptFailure, Unsupported. overrides: options that go before the script's own."""
+    """Runs a script. Raises ScriptFailure, Unsupported. overrides: options that count more than the script's own."""
     settings = read_settings(script, overrides)
     if settings.dry_run:
         return Result(script, 0, settings.notes)

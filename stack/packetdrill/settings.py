@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from stack.config import ConfigurationError, StackConfig
@@ -32,7 +33,6 @@ UNSUPPORTED: Final = {
     "code_format": "blocks of code are Python, run in this process",
     "non_fatal": "every difference ends a script here",
     "fuzz_file_name": "packets are not changed at random",
-    "define": "symbols cannot be defined",
 }
 
 
@@ -128,13 +128,14 @@ SYSCTLS: Final[dict[str, Callable[[Settings, list[int]], None]]] = {
 }
 
 _ASSIGNMENT: Final = re.compile(r"\bnet[./]ipv4[./](?P<name>\w+)\s*=\s*(?P<value>\"[^\"]*\"|'[^']*'|[^\s;]+)")
+_LARGEST_FILE: Final = 1 << 16
 _ECHO: Final = re.compile(r"\becho\s+(?P<value>[^>]+?)\s*>\s*\S*net[./]ipv4[./](?P<name>\w+)")
 _INITIAL_WINDOW: Final = re.compile(r"\binitcwnd\s+(\d+)")
 _LEAST_TIMEOUT: Final = re.compile(r"\brto_min\s+(\d+)(ms|s)?")
 
 
 def read_settings(script: Script, overrides: Mapping[str, str | None] | None = None) -> Settings:
-    """Returns the settings of a script; `overrides` are options that go before its own.
+    """Returns the settings of a script; `overrides` are options that count more than its own.
 
     Raises Unsupported for what would change what the script means; ScriptProblem's path is the script's.
     """
@@ -149,7 +150,7 @@ def read_settings(script: Script, overrides: Mapping[str, str | None] | None = N
             raise
     for event in initial_commands(script):
         if isinstance(event.action, Shell):
-            apply_commands(settings, event.action, event.place)
+            apply_commands(settings, event.action, event.place, script.path.parent)
     try:
         settings.configuration()
     except ConfigurationError as error:
@@ -210,12 +211,31 @@ def _integer(option: ScriptOption) -> int:
     return int(option.value or "0")
 
 
-def apply_commands(settings: Settings, shell: Shell, place: Place) -> None:
-    """Takes over what the commands would set, and notes the rest."""
+def apply_commands(settings: Settings, shell: Shell, place: Place, folder: Path) -> None:
+    """Takes over what the commands would set, and notes the rest. folder: that of the script."""
     for number, line in enumerate(shell.text.replace("\\\n", " ").splitlines()):
         text = line.split("#")[0].strip()
         if text:
-            _apply_line(settings, text, Place(place.line + number, place.column if number == 0 else 1))
+            here = Place(place.line + number, place.column if number == 0 else 1)
+            if not _read_file(settings, text.split()[0], here, folder):
+                _apply_line(settings, text, here)
+
+
+def _read_file(settings: Settings, word: str, place: Place, folder: Path) -> bool:
+    """Takes over the settings of a file of commands beside the script, if the word names one; it is not run either."""
+    path = folder / word
+    if path.suffix != ".sh" or not path.is_file() or path.stat().st_size > _LARGEST_FILE:
+        return False
+    others = settings.notes
+    settings.notes = []
+    for line in path.read_text(errors="replace").replace("\\\n", " ").splitlines():
+        text = line.split("#")[0].strip()
+        if text:
+            _apply_line(settings, text, place)
+    without = sum("no counterpart" in note for _, note in settings.notes)
+    settings.notes = others
+    settings.notes.append((place, f"{word} was read, not run; {without} of its settings have no counterpart"))
+    return True
 
 
 def _apply_line(settings: Settings, text: str, place: Place) -> None:
@@ -241,7 +261,8 @@ def _apply_sysctl(settings: Settings, name: str, value: str, place: Place) -> No
     numbers = value.split()
     if apply is None:
         settings.notes.append((place, f"net.ipv4.{name} has no counterpart in this stack"))
-    elif not numbers or not all(each.lstrip("-").isdigit() for each in numbers):
-        settings.notes.append((place, f"net.ipv4.{name}={value}: no number"))
     else:
-        apply(settings, [int(each) for each in numbers])
+        try:
+            apply(settings, [int(each, 0) for each in numbers])
+        except (ValueError, IndexError):
+            settings.notes.append((place, f"net.ipv4.{name}={value}: no number"))

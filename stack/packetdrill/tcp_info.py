@@ -21,6 +21,10 @@ _STATES: Final = {
     "LISTEN": 10,
     "CLOSING": 11,
 }
+# the core's phases open, reducing, recovery, loss as the kernel's states of congestion avoidance
+_PHASES: Final = (0, 2, 3, 4)
+_DISORDER: Final = 1
+
 _OPTION_TIMESTAMPS, _OPTION_SACK, _OPTION_WSCALE, _OPTION_ECN = 1, 2, 4, 8
 
 CONSTANTS: Final = {
@@ -66,6 +70,7 @@ def tcp_info(endpoint: Endpoint) -> dict[str, int]:
     options |= _OPTION_ECN if core["ecn"] else 0
     threshold = core["ssthresh"]
     return {
+        "tcpi_ca_state": _PHASES[core["phase"]] or (_DISORDER if core["sacked"] or core["dupacks"] else 0),
         "tcpi_state": _STATES[state_name(core["state"])],
         "tcpi_retransmits": core["retries"],
         "tcpi_backoff": core["backoff"],

@@ -55,7 +55,36 @@ def test_option_of_the_command_goes_before_the_scripts_own(tmp_path: Path) -> No
     late = "--tolerance_usecs=1\n" + CONNECTED + "+0 write(4, ..., 10) = 10\n+.01 > P. 1:11(10) ack 1\n"
     assert invoke(tmp_path, [late]).exit_code == 1
     assert invoke(tmp_path, [late], "--option", "tolerance_usecs=10000").exit_code == 0
-    assert invoke(tmp_path, [late], "--tolerance_usecs", "10000").exit_code == 0
+    assert invoke(tmp_path, [late], "--tolerance_usecs=10000").exit_code == 0
+
+
+def test_option_that_is_not_of_the_language_is_told(tmp_path: Path) -> None:
+    result = invoke(tmp_path, [GOOD], "--frobs=1")
+    assert result.exit_code == 3
+    assert "--frobs is no option of the language" in result.output
+
+
+def test_defined_name_stands_for_its_value(tmp_path: Path) -> None:
+    script = CONNECTED + "+0 write(4, ..., LENGTH) = 10\n+0 < . 1:1(0) ack 1 win 9000 <FO COOKIE,nop,nop>\n"
+    assert invoke(tmp_path, [script], "-D", "LENGTH=10", "-D", "COOKIE=0123456789abcdef").exit_code == 0
+    refused = invoke(tmp_path, [script], "-D", "LENGTH=10").output
+    assert "FO COOKIE: an even number of hexadecimal digits is needed" in refused
+
+
+def test_file_of_commands_beside_the_script_is_read(tmp_path: Path) -> None:
+    (tmp_path / "defaults.sh").write_text(
+        "#!/bin/sh\nsysctl -q \\\n net.ipv4.tcp_sack=0 \\\n net.ipv4.tcp_frobs=1\ntouch ran\n"
+    )
+    syn = "0 < S 0:0(0) win 9000 <mss 1000,sackOK,nop,nop>\n+0 > S. 0:0(0) ack 1 <mss 1460>\n"
+    listening = "\n".join(CONNECTED.splitlines()[:3])
+    result = invoke(tmp_path, [f"`./defaults.sh`\n{listening}\n+{syn}"])
+    assert result.exit_code == 0
+    assert "1 of its settings have no counterpart" in result.output
+    assert not (tmp_path / "ran").exists()
+
+
+def test_no_file_is_told(tmp_path: Path) -> None:
+    assert invoke(tmp_path, [], "--quiet").exit_code == 2
 
 
 def test_missing_file_is_told_in_one_line(tmp_path: Path) -> None:
