@@ -38,7 +38,8 @@ TEST_PATIENCE = 100
 # bytes of address space; no test needs as many
 MEMORY = 6 << 30
 
-TEST = re.compile(r"^(tests/\S+\.py::.+?)(?: (?:PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS|Fatal).*)?$", re.MULTILINE)
+OUTCOME = r"(?:PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS|Fatal|\+{3})"
+TEST = re.compile(rf"^(tests/\S+\.py::.+?)(?: +{OUTCOME}.*)?$", re.MULTILINE)
 FAILED = re.compile(r"^(tests/\S+\.py::.+?) (?:FAILED|ERROR)", re.MULTILINE)
 
 

@@ -129,7 +129,7 @@ def test_build_with_no_fault_planted_behaves_as_the_ordinary_one(request):
 @pytest.mark.timeout(0)
 def test_planted_faults_are_found(request):
     if not is_campaign(request):
-        pytest.skip("a campaign of an hour or more, run by -m campaign: scripts/faults.py")
+        pytest.skip("a campaign of some minutes, run by -m campaign: scripts/faults.py")
     result = subprocess.run([sys.executable, "scripts/faults.py"], cwd=ROOT, capture_output=True, text=True)
     print(result.stdout)
     assert result.returncode == 0, result.stdout + result.stderr
