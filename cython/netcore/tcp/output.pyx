@@ -375,8 +375,8 @@ cdef void send_new(tcb_t* tcb, segment_out_t* out, uint32_t size, bint fin, int6
 cdef uint64_t worth_waiting_for(const tcb_t* tcb, uint32_t allowed) noexcept nogil:
     """Bytes from which on a frame waits for no more: what goes in 1 ms at twice a window in a round trip.
 
-    On a slow path that is less than a segment, and nothing waits: superframes gain nothing at its pace, and room that is
-    left unused is rate that is lost (REC-8).
+    On a slow path that is less than a segment, and nothing waits: superframes gain nothing at its pace, and room that
+    is left unused is rate that is lost (REC-8).
     """
     cdef uint64_t two = 2 * <uint64_t> tcb.eff_mss
     cdef uint64_t size = 2 * <uint64_t> allowed * 1_000_000 // <uint64_t> tcb.rtt.srtt if tcb.rtt.srtt > 0 else 0
