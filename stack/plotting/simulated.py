@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from netcore.engine import Engine
-from netcore.simulator import Application, Samples, Simulator, Switch, Violation
-from netcore.simulator import Flow as Played
+from netcore.flows import Application
+from netcore.flows import Flow as Played
+from netcore.observed import Samples
+from netcore.simulator import Simulator, Violation
+from netcore.topology import Switch
 from stack.plotting.analysis import analyse
 from stack.plotting.columns import Booleans, Integers
 from stack.plotting.connections import Connection, find_connections

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netcore.simulator import Frame
+from netcore.observed import Frame
 from stack.capture import LINKTYPE_ETHERNET, LINKTYPE_RAW, NANOSECONDS, direction_flags
 from stack.simulation.running import Outcome, build, finish
 from stack.simulation.scenario import Scenario, ScenarioError, read_scenario

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from netcore.endpoint import OK, status_name
 from netcore.engine import Engine
-from netcore.simulator import Flow, Link, Simulator, Switch, Violation
+from netcore.flows import Flow
+from netcore.simulator import Simulator, Violation
+from netcore.topology import Link, Switch
 from stack.simulation.scenario import FlowPlan, Scenario, ScenarioError
 
 # virtual time (ns) after which nobody waits for the end of a scenario whose hosts may give up

@@ -10,8 +10,10 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 
 from netcore.endpoint import TIMED_OUT, Endpoint
+from netcore.flows import Flow
 from netcore.listener import Listener
-from netcore.simulator import INVARIANTS, Flow, Link, Simulator, Violation
+from netcore.simulator import INVARIANTS, Simulator, Violation
+from netcore.topology import Link
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from netcore.engine import congestion_names
-from netcore.simulator import Flow, Simulator
+from netcore.flows import Flow
+from netcore.simulator import Simulator
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000

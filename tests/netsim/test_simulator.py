@@ -13,9 +13,11 @@ from scapy.layers.l2 import Ether
 
 from netcore.endpoint import OK, RESET, TIMED_OUT, Endpoint
 from netcore.engine import Engine
+from netcore.flows import Flow
 from netcore.impair import Impairment
 from netcore.listener import Listener
-from netcore.simulator import SAMPLE_FIELDS, Flow, Pair, Simulator
+from netcore.observed import SAMPLE_FIELDS
+from netcore.simulator import Pair, Simulator
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000

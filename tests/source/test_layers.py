@@ -46,6 +46,9 @@ CORE_LEVELS: list[str] = [
     "application invariants sampling trace",
     "network",  # nodes and ways, and the loop of the simulator
     "liveness",
+    "topology",  # the simulator: what it is made of
+    "flows",
+    "observed",
     "simulator",
 ]
 

@@ -11,7 +11,7 @@ from netcore.tcp.delivery cimport mark_app_limited
 from netcore.tcp.ecn cimport codepoint_of_new_text, flags_of_echo, flags_of_syn, flags_of_syn_ack, is_cut_unsafe
 from netcore.tcp.flight cimport SENT_LOST, SENT_SACKED, sent_t
 from netcore.tcp.options cimport put_syn_options, window_shift_for
-from netcore.tcp.pacing cimport is_too_early, move_pace, pacing_quantum
+from netcore.tcp.pacing cimport is_too_early, move_pace, pace_of_window, pacing_quantum
 from netcore.tcp.rack cimport schedule_probe
 from netcore.tcp.reassembly cimport forget_duplicate, sack_blocks
 from netcore.tcp.recovery cimport allowed_flight
@@ -372,17 +372,6 @@ cdef void send_new(tcb_t* tcb, segment_out_t* out, uint32_t size, bint fin, int6
     schedule_probe(tcb, now)
 
 
-cdef uint64_t worth_waiting_for(const tcb_t* tcb, uint32_t allowed) noexcept nogil:
-    """Bytes from which on a frame waits for no more: what goes in 1 ms at twice a window in a round trip.
-
-    On a slow path that is less than a segment, and nothing waits: superframes gain nothing at its pace, and room that
-    is left unused is rate that is lost (REC-8).
-    """
-    cdef uint64_t two = 2 * <uint64_t> tcb.eff_mss
-    cdef uint64_t size = 2 * <uint64_t> allowed * 1_000_000 // <uint64_t> tcb.rtt.srtt if tcb.rtt.srtt > 0 else 0
-    return size if size > two else two
-
-
 cdef bint new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     """New text, as much as the windows take and worth a segment (SND-2, SND-3), and FIN behind the last of it."""
     cdef uint32_t sent = tcb.snd_nxt - queue_seq(tcb)
@@ -421,7 +410,7 @@ cdef bint new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
             size -= size % tcb.eff_mss
             # a bigger superframe is worth the wait for the ACKs that are on their way
             if (flight and size < worthwhile and size < allowed // 4 and size < tcb.max_snd_wnd // 4
-                    and size < worth_waiting_for(tcb, allowed)):
+                    and size < pace_of_window(tcb, allowed)):
                 return False
         elif room < tcb.eff_mss and flight:
             return False

@@ -23,6 +23,19 @@ cdef inline uint32_t pacing_quantum(const tcb_t* tcb, uint32_t most) noexcept no
     return <uint32_t> quantum if quantum < most else most
 
 
+cdef inline uint64_t pace_of_window(const tcb_t* tcb, uint32_t window) noexcept nogil:
+    """Bytes that go in 1 ms at twice a window in a round trip, two segments at least: so much is worth waiting for.
+
+    Beyond that superframes gain nothing at the path's pace, and room that is left unused is rate that is lost (REC-8).
+    """
+    cdef uint64_t two = 2 * <uint64_t> tcb.eff_mss
+    cdef uint64_t size
+    if tcb.rtt.srtt <= 0:
+        return two
+    size = 2 * <uint64_t> window * (SECOND // QUANTA) // <uint64_t> tcb.rtt.srtt
+    return size if size > two else two
+
+
 cdef inline bint is_too_early(tcb_t* tcb, int64_t now) noexcept nogil:
     """True: the pace does not allow a segment yet; a time-out will ask again."""
     if tcb.pacing_rate == 0 or now >= tcb.pace_at:
