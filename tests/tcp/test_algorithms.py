@@ -4,6 +4,9 @@ import random
 
 import pytest
 
+from stack.config import ConfigurationError, StackConfig
+from tests.tcp.scripted_peer import OUR_PORT, PEER_PORT, Peer
+
 ALGORITHMS = ["cubic", "newreno", "bbr"]
 MSS = 1000
 SECOND = 1_000_000_000
@@ -20,6 +23,35 @@ def test_registry_knows_the_algorithms_and_cubic_is_the_first(congestion):
 def test_name_of_no_algorithm_is_found_nowhere(congestion, name):
     with pytest.raises(LookupError):
         congestion.Controller(name)
+
+
+@pytest.mark.requirement("REC-5")
+@pytest.mark.parametrize("name", [None, *ALGORITHMS])
+def test_new_connections_use_the_algorithm_of_the_stack(make_host, name):
+    host = make_host(congestion=name)
+    assert Peer(host).open_passively().congestion == (name or "cubic")
+    assert Peer(host, port=PEER_PORT + 1, our_port=OUR_PORT + 1).open_actively().congestion == (name or "cubic")
+
+
+@pytest.mark.requirement("REC-5")
+def test_algorithm_of_one_connection_is_not_that_of_another(host):
+    one = Peer(host).open_passively()
+    other = Peer(host, port=PEER_PORT + 1).open_passively()
+    one.congestion = "bbr"
+    assert (one.congestion, other.congestion) == ("bbr", "cubic")
+
+
+@pytest.mark.requirement("REC-5")
+@pytest.mark.parametrize("name", ["", "reno", "CUBIC"])
+def test_unknown_algorithm_is_refused_with_the_names_there_are(make_host, name):
+    endpoint = Peer(make_host()).open_passively()
+    with pytest.raises(ValueError, match="cubic"):
+        endpoint.congestion = name
+    assert endpoint.congestion == "cubic"
+    with pytest.raises(ValueError, match="cubic"):
+        make_host(congestion=name)
+    with pytest.raises(ConfigurationError, match="congestion.*must be one of cubic, newreno, bbr"):
+        StackConfig(address="10.0.0.1", prefix=24, congestion=name)
 
 
 @pytest.mark.requirement("REC-5")

@@ -397,7 +397,7 @@ def test_accept_sends_nothing_and_knows_the_address_the_syn_went_to(clients: Cra
     assert host.get(listener, ws.SO_ACCEPTCONN) == 1
 
 
-@pytest.mark.requirement("LISTEN-51")
+@pytest.mark.requirement("LISTEN-51", "LIM-2")
 def test_memory_limit_refuses_what_the_backlog_would_admit() -> None:
     clients = CraftedClients(memory_limit=1 << 20)
     host = clients.host
