@@ -72,6 +72,9 @@ _BODIES: Final[dict[str, Body]] = {
 _OPENING: Final[dict[str, Body]] = {"socket": Sockets.socket, "accept": Sockets.accept, "accept4": Sockets.accept4}
 
 
+NAMES: Final = sorted([*_BODIES, *_OPENING])
+
+
 @dataclass(slots=True)
 class Outcome:
     """What a call did: its result and errno; `differs` says what else is not as expected."""
@@ -88,7 +91,7 @@ def body_of(sockets: Sockets, call: Call) -> Callable[[], Outcome]:
     """Returns what carries out a call. Raises Unknown for a call that is not supported, or has other arguments."""
     body = _OPENING.get(call.name) or _BODIES.get(call.name)
     if body is None:
-        raise Unknown(f"{call.name}() is not supported; there are: {', '.join(sorted([*_BODIES, *_OPENING]))}")
+        raise Unknown(f"{call.name}() is not supported; there are: {', '.join(NAMES)}")
     arguments: list[Any] = [sockets, *([call.result] if call.name in _OPENING else []), *call.arguments]
     try:
         inspect.signature(body).bind(*arguments)

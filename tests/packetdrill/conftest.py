@@ -18,11 +18,29 @@ WAITING = {
 }
 
 
+# What the scripts of the matrix show, by their state or else by their event.
+REQUIREMENTS = {
+    "closed": "SEG-9",
+    "listen": "SEG-10",
+    "time-wait": "SEG-11",
+    "rst": "SEG-4",
+    "syn": "SEG-5",
+    "syn-ack": "SEG-5",
+}
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Expects the scripts in WAITING to fail."""
+    """Expects the scripts in WAITING to fail, and names what those of the matrix show."""
     for item in items:
-        if isinstance(item, ScriptItem) and item.name in WAITING:
+        if not isinstance(item, ScriptItem):
+            continue
+        if item.name in WAITING:
             item.add_marker(pytest.mark.xfail(reason=WAITING[item.name], strict=True))
+        if item.path.parents[1].name == "matrix":
+            event = item.name.rpartition("-")[0]
+            shown = REQUIREMENTS.get(item.path.parent.name) or REQUIREMENTS.get(event, "SEG-2")
+            item.add_marker(pytest.mark.requirement("SEG-1", shown))
 
 
 LISTENING = """\

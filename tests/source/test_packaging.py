@@ -56,6 +56,7 @@ def test_wheel_has_modules_stubs_and_headers(wheel: Path) -> None:
     wanted = {path.relative_to(CORE.parent).as_posix() for path in files_of(CORE, ".pxd", ".pyi")}
     assert wanted <= names, f"missing: {sorted(wanted - names)}"
     assert {f"{package}/py.typed" for package in ("stack", "tapdev", "netcore")} <= names
+    assert "stack/packetdrill/grammar.lark" in names
 
 
 def test_wheel_in_an_empty_environment_imports_from_another_folder(wheel: Path, tmp_path: Path) -> None:
