@@ -50,7 +50,7 @@ def test_unknown_algorithm_is_refused_with_the_names_there_are(make_host, name):
     assert endpoint.congestion == "cubic"
     with pytest.raises(ValueError, match="cubic"):
         make_host(congestion=name)
-    with pytest.raises(ConfigurationError, match="congestion.*must be one of cubic, newreno, bbr"):
+    with pytest.raises(ConfigurationError, match=r"congestion.*must be one of cubic, newreno, bbr"):
         StackConfig(address="10.0.0.1", prefix=24, congestion=name)
 
 
