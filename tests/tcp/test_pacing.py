@@ -126,3 +126,19 @@ def test_paced_transfer_ends(make_host):
             break
     assert endpoint.buffered_bytes == 0
     assert peer.host.counter("RetransSegs") == 0
+
+
+def test_pace_of_a_path_that_was_slow_puts_nothing_off_for_longer_than_a_second(make_host):
+    host = make_host(congestion="newreno", pacing=1, initial_window=1, rto_minimum=60 * SECOND)
+    peer, endpoint = established(host, sack=False)
+    for number in range(5):
+        endpoint.send(bytes(MSS))
+        assert departures(peer, 8 * SECOND)[0][1] == 1
+        acknowledge(peer, number + 1)
+    assert endpoint.info()["pacing_rate"] < MSS
+    host.advance(8 * SECOND)
+    endpoint.send(bytes(2 * MSS))
+    assert sent(peer) == [5]
+    host.advance(MILLISECOND)
+    acknowledge(peer, 6)
+    assert departures(peer, 2 * SECOND) == [(host.now - SECOND - MILLISECOND, 1)]

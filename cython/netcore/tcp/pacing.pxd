@@ -52,6 +52,9 @@ cdef inline void move_pace(tcb_t* tcb, uint32_t length, int64_t now) noexcept no
     if start < now - SECOND // QUANTA:
         start = now - SECOND // QUANTA
     tcb.pace_at = start + <int64_t> (<uint64_t> length * SECOND // tcb.pacing_rate)
+    if tcb.pace_at > now + SECOND:
+        # the rate may be known better long before; cwnd still bounds what goes
+        tcb.pace_at = now + SECOND
 
 
 cdef inline void set_pace(tcb_t* tcb) noexcept nogil:
