@@ -15,6 +15,7 @@ Run = Callable[..., Result]
 WAITING = {
     "icmp-fragmentation-needed": "path MTU discovery is not built yet",
     "icmp-refuses-connect": "TCP does not hear of ICMP errors yet",
+    "rst-carries-timestamp": "a RST carries no options",
 }
 
 
