@@ -91,6 +91,20 @@ def test_ack_behind_a_refused_probe_comes_from_within_the_closed_window(peer):
     assert [(segment.seq, segment.ack) for segment in peer.take() if not segment.text] == [(probe.seq, 5)]
 
 
+def test_acks_around_a_probe_reach_a_peer_that_took_it_and_one_that_refused_it(peer):
+    # two hosts that take each other's octet and hear only what comes from behind it would wait for each other for ever
+    stop_at_zero(peer)
+    places = set()
+    for _ in range(4):
+        peer.host.advance(peer.host.until_deadline())
+        (probe,) = peer.take()
+        peer.ack = probe.seq
+        peer.send("A", text=b"text")
+        peer.host.advance(40 * MILLISECOND)
+        places |= {segment.seq - probe.seq for segment in peer.take() if not segment.text}
+    assert places == {0, 1}
+
+
 @pytest.mark.requirement("SEG-2")
 def test_ack_from_behind_a_probe_that_was_refused_is_taken(make_host):
     host = make_host(receive_buffer=2000)

@@ -454,7 +454,10 @@ cdef bint try_new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nog
 cdef bint pure_ack(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     cdef uint32_t edge = tcb.snd_una + tcb.snd_wnd
     # a peer that refused the octet of a probe would find what is sent from behind it outside its window, ACKs included
-    address_segment(tcb, out, edge if tcb.persisting and seq_gt(tcb.snd_nxt, edge) else tcb.snd_nxt)
+    # and one that took it what is sent from before it; which is so is unknown, and each is served in turn
+    if not tcb.persisting or tcb.backoff & 1 == 0 or not seq_gt(tcb.snd_nxt, edge):
+        edge = tcb.snd_nxt
+    address_segment(tcb, out, edge)
     acknowledge(tcb, out, now)
     tcb.transport.counters.TCPPureAcks += 1
     return True
