@@ -5,42 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from stack.packetdrill import polling, socket_options
+from stack.packetdrill import polling, socket_options, transfer
 from stack.packetdrill.error_names import SAME
-from stack.packetdrill.expressions import Elided, Expression, Number
+from stack.packetdrill.expressions import Elided, Number
 from stack.packetdrill.script import Call
 from stack.packetdrill.sockets import CallError, OutputDiffers, Sockets
 from stack.packetdrill.values import Unknown
 
 Body = Callable[..., int]
-
-
-def _sendto(
-    sockets: Sockets, fd: Expression, data: Expression, count: Expression, flags: Expression, *name: Expression
-) -> int:
-    return sockets.send(fd, data, count, flags)
-
-
-def _recvfrom(
-    sockets: Sockets, fd: Expression, data: Expression, count: Expression, flags: Expression, *name: Expression
-) -> int:
-    return sockets.receive(fd, data, count, flags)
-
-
-def _writev(sockets: Sockets, fd: Expression, vectors: Expression, count: Expression) -> int:
-    return sockets.send_octets(fd, bytes(sum(sockets.message_lengths(vectors))), Elided())
-
-
-def _readv(sockets: Sockets, fd: Expression, vectors: Expression, count: Expression) -> int:
-    return sockets.receive_octets(fd, sum(sockets.message_lengths(vectors)), Elided())
-
-
-def _sendmsg(sockets: Sockets, fd: Expression, message: Expression, flags: Expression) -> int:
-    return sockets.send_octets(fd, bytes(sum(sockets.message_lengths(message))), flags)
-
-
-def _recvmsg(sockets: Sockets, fd: Expression, message: Expression, flags: Expression) -> int:
-    return sockets.receive_octets(fd, sum(sockets.message_lengths(message)), flags)
 
 
 _BODIES: Final[dict[str, Body]] = {
@@ -49,16 +21,16 @@ _BODIES: Final[dict[str, Body]] = {
     "connect": Sockets.connect,
     "getsockname": Sockets.getsockname,
     "getpeername": Sockets.getpeername,
-    "write": Sockets.send,
-    "send": Sockets.send,
-    "sendto": _sendto,
-    "writev": _writev,
-    "sendmsg": _sendmsg,
-    "read": Sockets.receive,
-    "recv": Sockets.receive,
-    "recvfrom": _recvfrom,
-    "readv": _readv,
-    "recvmsg": _recvmsg,
+    "write": transfer.send,
+    "send": transfer.send,
+    "sendto": transfer.sendto,
+    "writev": transfer.writev,
+    "sendmsg": transfer.sendmsg,
+    "read": transfer.receive,
+    "recv": transfer.receive,
+    "recvfrom": transfer.recvfrom,
+    "readv": transfer.readv,
+    "recvmsg": transfer.recvmsg,
     "close": Sockets.close,
     "shutdown": Sockets.shutdown,
     "fcntl": Sockets.fcntl,

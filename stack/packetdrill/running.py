@@ -106,6 +106,8 @@ class Runner:
             self._check_pending()
             return
         due = self._due(event)
+        if due < self._previous - self._settings.tolerance:
+            self._fail(event, f"time goes back, to {seconds(due - _START)} from {seconds(self._previous - _START)}")
         self._run_until(due)
         if event.when.first is None or event.when.last is not None:
             self._previous = self._clock.now()

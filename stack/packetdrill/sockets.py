@@ -1,15 +1,13 @@
 """The sockets of a script: POSIX descriptors and calls over the provider of this stack."""
 
 import ctypes
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final
 
 from netcore.endpoint import FAILED, OK
 from stack.config import StackConfig
 from stack.packetdrill.clock import Clock
 from stack.packetdrill.error_names import errno_name
-from stack.packetdrill.expressions import Array, Elided, Expression, Structure, Text
+from stack.packetdrill.expressions import Elided, Expression, Structure
 from stack.packetdrill.values import O_NONBLOCK, O_RDWR, SYMBOLS, Unknown, address, number
 from stack.wsp import constants as ws
 from stack.wsp.errors import STATUS_CODES
@@ -18,8 +16,6 @@ from stack.wsp.sockets import Socket
 from stack.wsp.structures import WSPDATA, WSPPROC_TABLE, sockaddr_in
 
 _SIZE: Final = 16
-_RECEIVE_FLAGS: Final = {"MSG_PEEK": ws.MSG_PEEK, "MSG_WAITALL": ws.MSG_WAITALL}
-_HARMLESS: Final = SYMBOLS["MSG_NOSIGNAL"] | SYMBOLS["MSG_DONTWAIT"]
 
 _NOTHING: Final = Elided()
 
@@ -94,6 +90,15 @@ class Sockets:
         self._told.add(socket.descriptor)
         return STATUS_CODES[endpoint.status]
 
+    def error_told(self, socket: Socket) -> bool:
+        """Whether what ended the connection was told: from then on POSIX says end of stream, or EPIPE."""
+        endpoint = socket.endpoint
+        return socket.descriptor in self._told and endpoint is not None and endpoint.status != OK
+
+    def shut_for_reading(self, socket: Socket) -> bool:
+        """Whether the script has shut the socket down for reading."""
+        return socket.descriptor in self._shut_for_reading
+
     def error_pending(self, socket: Socket) -> bool:
         """Whether `terminal_error` has something to tell."""
         told = socket.descriptor in self._told
@@ -166,87 +171,6 @@ class Sockets:
     def _compare_address(self, wanted: Expression, seen: tuple[str, int]) -> None:
         if isinstance(wanted, Structure) and address(wanted) != seen:
             raise OutputDiffers(f"the address is {seen[0]} port {seen[1]}, expected {wanted}")
-
-    # ---- transfer
-
-    def send(self, fd: Expression, data: Expression, count: Expression, flags: Expression = _NOTHING) -> int:
-        """The calls send and write."""
-        length = number(count)
-        octets = data.octets if isinstance(data, Text) else b""
-        return self.send_octets(fd, octets[:length].ljust(length, b"\0"), flags)
-
-    def send_octets(self, fd: Expression, octets: bytes, flags: Expression) -> int:
-        """Sends bytes with flags."""
-        bits = number(flags, 0)
-        if bits & ~_HARMLESS:
-            raise Unknown(f"the flags {flags} are not supported when sending")
-        socket = self.socket_of(fd)
-        if self._after_end(socket):
-            raise CallError("EPIPE")
-        sent = ctypes.c_uint32()
-        with self._nonblocking_for_once(socket, bits), self._telling(socket):
-            self.invoke("send", "WSPSend", socket.descriptor, octets, 1, sent, 0, None, None, None)
-        return sent.value
-
-    def receive(self, fd: Expression, data: Expression, count: Expression, flags: Expression = _NOTHING) -> int:
-        """The calls recv and read."""
-        return self.receive_octets(fd, number(count), flags)
-
-    def receive_octets(self, fd: Expression, count: int, flags: Expression) -> int:
-        """Receives up to `count` bytes."""
-        bits = number(flags, 0)
-        known = sum(SYMBOLS[name] for name in _RECEIVE_FLAGS)
-        if bits & ~(known | _HARMLESS):
-            raise Unknown(f"the flags {flags} are not supported when receiving")
-        socket = self.socket_of(fd)
-        if self._after_end(socket) or socket.descriptor in self._shut_for_reading or not count:
-            return 0
-        wanted = sum(value for name, value in _RECEIVE_FLAGS.items() if bits & SYMBOLS[name])
-        received, flags_cell = ctypes.c_uint32(), ctypes.c_uint32(wanted)
-        with self._nonblocking_for_once(socket, bits), self._telling(socket):
-            self.invoke(
-                "receive", "WSPRecv", socket.descriptor, bytearray(count), 1, received, flags_cell, None, None, None
-            )
-        return received.value
-
-    def message_lengths(self, message: Expression) -> list[int]:
-        """The lengths of the buffers of a msghdr, or of an array of iovecs. Raises Unknown."""
-        vectors = message
-        if isinstance(message, Structure):
-            if message.member("msg_control") not in (None, Array(())):
-                raise Unknown("msg_control is not supported")
-            vectors = message.member("msg_iov") or Array(())
-        if not isinstance(vectors, Array):
-            raise Unknown(f"{vectors} where an array of buffers is needed")
-        lengths = []
-        for vector in vectors.items:
-            if not isinstance(vector, Structure) or not vector.members:
-                raise Unknown(f"{vector} where a buffer {{..., LENGTH}} is needed")
-            lengths.append(number(vector.members[-1]))  # type: ignore[arg-type]
-        return lengths
-
-    def _after_end(self, socket: Socket) -> bool:
-        """Whether what ended the connection was told already: from then on POSIX says end of stream, or EPIPE."""
-        endpoint = socket.endpoint
-        return socket.descriptor in self._told and endpoint is not None and endpoint.status != OK
-
-    @contextmanager
-    def _telling(self, socket: Socket) -> Iterator[None]:
-        try:
-            yield
-        except CallError:
-            self.terminal_error(socket)
-            raise
-
-    @contextmanager
-    def _nonblocking_for_once(self, socket: Socket, bits: int) -> Iterator[None]:
-        before = socket.nonblocking
-        if bits & SYMBOLS["MSG_DONTWAIT"]:
-            socket.nonblocking = True
-        try:
-            yield
-        finally:
-            socket.nonblocking = before
 
     # ---- the rest
 

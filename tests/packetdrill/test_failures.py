@@ -89,6 +89,11 @@ def test_call_that_never_returns_is_told_at_the_end(play: Run) -> None:
     assert "still blocks" in str(failure(play, "+0...0.1 read(4, ..., 10) = 10"))
 
 
+def test_time_that_goes_back_is_told(play: Run) -> None:
+    problem = failure(play, "2 close(3) = 0\n1 close(4) = 0")
+    assert "time goes back, to 1.000000 from 2.000000" in str(problem)
+
+
 def test_assertion_that_does_not_hold_shows_its_line_and_the_values(play: Run) -> None:
     problem = failure(play, "+0 %{\nx = 10\nassert tcpi_snd_cwnd == x + 1, 'window'\n}%")
     assert problem.place == Place(8, 1)

@@ -42,7 +42,7 @@ def test_blocking_connect_ends_with_the_handshake(play: Run) -> None:
 def test_time_limit_of_a_receive_ends_it(play: Run) -> None:
     play(
         "+0 setsockopt(4, SOL_SOCKET, SO_RCVTIMEO, {tv_sec=1, tv_usec=500000}, 16) = 0\n"
-        "+0...1.5 read(4, ..., 100) = -1 ETIMEDOUT (timed out)",
+        "+0...1.5 read(4, ..., 100) = -1 EAGAIN (no)",
         "connected",
     )
 
@@ -112,6 +112,50 @@ def test_sack_blocks_go_both_ways_in_the_numbers_of_the_script(play: Run) -> Non
         "+0 > . 2001:3001(1000) ack 101 <...>\n+0 > P. 3001:4001(1000) ack 101 <...>\n"
         "+.1 < . 101:101(0) ack 1 win 32000 <nop,nop,sack 1001:4001>\n+0 > . 1:1001(1000) ack 101 <...>",
         "listening",
+    )
+
+
+def test_write_takes_what_the_buffer_has_room_for(play: Run) -> None:
+    play(
+        "+0 setsockopt(4, SOL_SOCKET, SO_SNDBUF, [5000], 4) = 0\n+0 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0\n"
+        "+0 write(4, ..., 9000) = 5000\n+0 write(4, ..., 10) = -1 EAGAIN (Resource temporarily unavailable)\n"
+        "+0 > P. 1:5001(5000) ack 1\n+.1 < . 1:1(0) ack 2001 win 32000\n+0 write(4, ..., 9000) = 2000",
+        "connected",
+    )
+
+
+def test_blocking_write_goes_on_as_room_is_made(play: Run) -> None:
+    play(
+        "+0 setsockopt(4, SOL_SOCKET, SO_SNDBUF, [5000], 4) = 0\n+0...0.2 write(4, ..., 9000) = 9000\n"
+        "+0 > P. 1:5001(5000) ack 1\n+.1 < . 1:1(0) ack 2001 win 32000\n+0 > P. 5001:7001(2000) ack 1\n"
+        "+.1 < . 1:1(0) ack 7001 win 32000\n+0 > P. 7001:9001(2000) ack 1",
+        "connected",
+    )
+
+
+def test_blocking_write_to_a_full_buffer_waits_for_room(play: Run) -> None:
+    play(
+        "+0 setsockopt(4, SOL_SOCKET, SO_SNDBUF, [5000], 4) = 0\n+0 write(4, ..., 5000) = 5000\n"
+        "+0 > P. 1:5001(5000) ack 1\n+0...0.2 write(4, ..., 3000) = 3000\n+.1 < . 1:1(0) ack 2001 win 32000\n"
+        "+0 > P. 5001:7001(2000) ack 1\n+.1 < . 1:1(0) ack 7001 win 32000\n+0 > P. 7001:8001(1000) ack 1",
+        "connected",
+    )
+
+
+def test_time_limit_of_a_send_ends_it(play: Run) -> None:
+    play(
+        "+0 setsockopt(4, SOL_SOCKET, SO_SNDBUF, [5000], 4) = 0\n+0 write(4, ..., 5000) = 5000\n"
+        "+0 setsockopt(4, SOL_SOCKET, SO_SNDTIMEO, {tv_sec=0, tv_usec=100000}, 16) = 0\n"
+        "+0...0.1 write(4, ..., 3000) = -1 EAGAIN (no)",
+        "connected",
+    )
+
+
+def test_blocking_write_of_a_connection_that_ends_tells_what_it_took(play: Run) -> None:
+    play(
+        "+0 setsockopt(4, SOL_SOCKET, SO_SNDBUF, [5000], 4) = 0\n+0...0.1 write(4, ..., 9000) = 5000\n"
+        "+.1 < R 1:1(0) win 0\n+0 write(4, ..., 10) = -1 ECONNRESET (Connection reset by peer)",
+        "connected",
     )
 
 

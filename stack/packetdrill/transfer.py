@@ -1,0 +1,159 @@
+"""The calls that send and receive: how many bytes of POSIX over all or nothing of the provider."""
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from netcore.endpoint import OK, Endpoint
+from stack.packetdrill.expressions import Array, Elided, Expression, Structure, Text
+from stack.packetdrill.sockets import CallError, Sockets
+from stack.packetdrill.values import SYMBOLS, Unknown, number
+from stack.wsp import constants as ws
+from stack.wsp.sockets import Socket
+
+_MILLISECOND: Final = 1_000_000
+_RECEIVE_FLAGS: Final = {"MSG_PEEK": ws.MSG_PEEK, "MSG_WAITALL": ws.MSG_WAITALL}
+_HARMLESS: Final = SYMBOLS["MSG_NOSIGNAL"] | SYMBOLS["MSG_DONTWAIT"]
+_NOTHING: Final = Elided()
+
+
+def send(sockets: Sockets, fd: Expression, data: Expression, count: Expression, flags: Expression = _NOTHING) -> int:
+    """The calls write and send."""
+    length = number(count)
+    octets = data.octets if isinstance(data, Text) else b""
+    return _send_octets(sockets, fd, octets[:length].ljust(length, b"\0"), flags)
+
+
+def sendto(
+    sockets: Sockets, fd: Expression, data: Expression, count: Expression, flags: Expression, *name: Expression
+) -> int:
+    """The call sendto; the address of a stream socket means nothing."""
+    return send(sockets, fd, data, count, flags)
+
+
+def writev(sockets: Sockets, fd: Expression, vectors: Expression, count: Expression) -> int:
+    """The call writev."""
+    return _send_octets(sockets, fd, bytes(_length(vectors)), _NOTHING)
+
+
+def sendmsg(sockets: Sockets, fd: Expression, message: Expression, flags: Expression) -> int:
+    """The call sendmsg."""
+    return _send_octets(sockets, fd, bytes(_length(message)), flags)
+
+
+def receive(sockets: Sockets, fd: Expression, data: Expression, count: Expression, flags: Expression = _NOTHING) -> int:
+    """The calls read and recv."""
+    return _receive_octets(sockets, fd, number(count), flags)
+
+
+def recvfrom(
+    sockets: Sockets, fd: Expression, data: Expression, count: Expression, flags: Expression, *name: Expression
+) -> int:
+    """The call recvfrom; the address of a stream socket is not stored."""
+    return receive(sockets, fd, data, count, flags)
+
+
+def readv(sockets: Sockets, fd: Expression, vectors: Expression, count: Expression) -> int:
+    """The call readv."""
+    return _receive_octets(sockets, fd, _length(vectors), _NOTHING)
+
+
+def recvmsg(sockets: Sockets, fd: Expression, message: Expression, flags: Expression) -> int:
+    """The call recvmsg."""
+    return _receive_octets(sockets, fd, _length(message), flags)
+
+
+def _length(message: Expression) -> int:
+    """The bytes in the buffers of a msghdr, or of an array of iovecs. Raises Unknown."""
+    vectors = message
+    if isinstance(message, Structure):
+        if message.member("msg_control") not in (None, Array(())):
+            raise Unknown("msg_control is not supported")
+        vectors = message.member("msg_iov") or Array(())
+    if not isinstance(vectors, Array):
+        raise Unknown(f"{vectors} where an array of buffers is needed")
+    total = 0
+    for vector in vectors.items:
+        if not isinstance(vector, Structure) or not vector.members:
+            raise Unknown(f"{vector} where a buffer {{..., LENGTH}} is needed")
+        total += number(vector.members[-1])  # type: ignore[arg-type]
+    return total
+
+
+def _send_octets(sockets: Sockets, fd: Expression, octets: bytes, flags: Expression) -> int:
+    """Sends what the buffer has room for, and in a blocking call the rest as room is made."""
+    bits = number(flags, 0)
+    if bits & ~_HARMLESS:
+        raise Unknown(f"the flags {flags} are not supported when sending")
+    socket = sockets.socket_of(fd)
+    if sockets.error_told(socket):
+        raise CallError("EPIPE")
+    total = 0
+    with _nonblocking_for_once(socket, bits):
+        try:
+            while True:
+                if socket.established and not socket.nonblocking and not _room(socket.endpoint):
+                    _wait_for_room(sockets, socket)
+                total += _send_piece(sockets, socket, octets[total : total + max(1, _room(socket.endpoint))])
+                if total == len(octets) or socket.nonblocking:
+                    return total
+        except CallError:
+            if total:
+                return total
+            sockets.terminal_error(socket)
+            raise
+
+
+def _room(endpoint: Endpoint | None) -> int:
+    """Bytes that the send buffer has room for: our own send takes all when it has any, one of POSIX only so many."""
+    return 0 if endpoint is None else max(0, endpoint.send_buffer - endpoint.buffered_bytes)
+
+
+def _send_piece(sockets: Sockets, socket: Socket, octets: bytes) -> int:
+    sent = ctypes.c_uint32()
+    sockets.invoke("send", "WSPSend", socket.descriptor, octets, 1, sent, 0, None, None, None)
+    return sent.value
+
+
+def _wait_for_room(sockets: Sockets, socket: Socket) -> None:
+    """Waits until more can be sent or the connection has ended. Raises CallError EAGAIN after SO_SNDTIMEO."""
+    timeout = socket.options.send_timeout
+    deadline = sockets.clock.now() + timeout * _MILLISECOND if timeout else None
+    if not sockets.clock.waiter().wait(socket.send_watches, deadline):
+        raise CallError("EAGAIN")
+
+
+def _receive_octets(sockets: Sockets, fd: Expression, count: int, flags: Expression) -> int:
+    """Receives up to `count` bytes."""
+    bits = number(flags, 0)
+    known = sum(SYMBOLS[name] for name in _RECEIVE_FLAGS)
+    if bits & ~(known | _HARMLESS):
+        raise Unknown(f"the flags {flags} are not supported when receiving")
+    socket = sockets.socket_of(fd)
+    if sockets.error_told(socket) or sockets.shut_for_reading(socket) or not count:
+        return 0
+    wanted = sum(value for name, value in _RECEIVE_FLAGS.items() if bits & SYMBOLS[name])
+    received, cell = ctypes.c_uint32(), ctypes.c_uint32(wanted)
+    with _nonblocking_for_once(socket, bits):
+        try:
+            sockets.invoke(
+                "receive", "WSPRecv", socket.descriptor, bytearray(count), 1, received, cell, None, None, None
+            )
+        except CallError as error:
+            if error.errno == "ETIMEDOUT" and socket.endpoint is not None and socket.endpoint.status == OK:
+                raise CallError("EAGAIN") from None  # SO_RCVTIMEO, not the connection's end
+            sockets.terminal_error(socket)
+            raise
+    return received.value
+
+
+@contextmanager
+def _nonblocking_for_once(socket: Socket, bits: int) -> Iterator[None]:
+    before = socket.nonblocking
+    if bits & SYMBOLS["MSG_DONTWAIT"]:
+        socket.nonblocking = True
+    try:
+        yield
+    finally:
+        socket.nonblocking = before
