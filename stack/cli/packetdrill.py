@@ -33,9 +33,15 @@ NOT_SUPPORTED = 3
     "-D", "--define", "symbols", multiple=True, metavar="NAME=VALUE", help="What a name in a script stands for."
 )
 @click.option("--check", is_flag=True, help="Read the scripts and run nothing.")
+@click.option("-v", "--verbose", is_flag=True, help="Say each call and packet as it happens.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing of what passed.")
 def packetdrill(
-    arguments: tuple[str, ...], options: tuple[str, ...], symbols: tuple[str, ...], check: bool, quiet: bool
+    arguments: tuple[str, ...],
+    options: tuple[str, ...],
+    symbols: tuple[str, ...],
+    check: bool,
+    verbose: bool,
+    quiet: bool,
 ) -> int:
     """Run scripts in packetdrill's language: each against a stack of its own, in virtual time, without a device.
 
@@ -45,6 +51,9 @@ def packetdrill(
     not have. docs/packetdrill.md describes the language.
     """
     files = [Path(text) for text in arguments if not text.startswith("--")]
+    for text in arguments:
+        if text.startswith("-") and not text.startswith("--"):
+            raise click.UsageError(f"no such option: {text}")
     if not files:
         raise click.UsageError("FILE... is missing")
     with one_line_failures():
@@ -56,7 +65,7 @@ def packetdrill(
         verdicts = []
         for path in files:
             try:
-                report = run_file(path, overrides, names)
+                report = run_file(path, overrides, names, click.echo if verbose else None)
             except OSError as error:
                 raise click.ClickException(f"{path}: {error.strerror or error}") from error
             verdicts.append(report.verdict)
@@ -80,7 +89,7 @@ def _tell(report: "Report", quiet: bool) -> None:
 
     if report.verdict is Verdict.PASSED:
         if not quiet:
-            click.echo(f"{report.path}: passed, {seconds(report.duration)} s")
+            click.echo(f"{report.path}: passed, {seconds(report.duration)} s of virtual time")
             for place, note in report.notes:
                 click.echo(f"{report.path}:{place}: note: {note}", err=True)
     else:

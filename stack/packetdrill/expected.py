@@ -1,5 +1,6 @@
 """Outbound packets: what was seen is taken in its order and held against what the script expects, and when."""
 
+from collections.abc import Callable
 from typing import NoReturn
 
 from stack.packetdrill import comparing
@@ -18,12 +19,13 @@ _PATIENCE = 24 * 3600 * SECOND
 
 
 class Expectations:
-    """The queue of packets seen, and the waiting for the next."""
+    """The queue of packets seen, and the waiting for the next. tell: told of each as it is taken, with its time."""
 
-    def __init__(self, clock: Clock, flows: Flows, settings: Settings) -> None:
+    def __init__(self, clock: Clock, flows: Flows, settings: Settings, tell: Callable[[int, str], object]) -> None:
         self._clock = clock
         self._flows = flows
         self._settings = settings
+        self._tell = tell
         ticks = settings.tolerance // _TICK if settings.timestamp_tick == _TICK else None
         self._rules = Rules(settings.any_option_order, ticks)
 
@@ -43,6 +45,7 @@ class Expectations:
         deadline = self._clock.now() + _PATIENCE if last is None else last + tolerance
         time, frame = self._take(event, packet, deadline)
         seen, flow, time = self._read(event, packet, time, frame, deadline)
+        self._tell(time, str(seen))
         rows = comparing.compare(packet, seen, self._rules)
         too_early = first is not None and time < first - tolerance
         too_late = last is not None and time > last + tolerance

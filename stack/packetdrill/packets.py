@@ -225,7 +225,19 @@ class IcmpPacket:
         return " ".join(parts)
 
 
-Packet = TcpPacket | UdpPacket | IcmpPacket
+@dataclass(frozen=True, slots=True)
+class EncapsulatedPacket:
+    """A packet within headers that the script names (ipv4, ipv6, gre, mpls); it is kept as text."""
+
+    outbound: bool
+    text: str
+    ip: IpFields = IpFields()
+
+    def __str__(self) -> str:
+        return f"{_direction(self.outbound, IpFields())} {self.text}"
+
+
+Packet = TcpPacket | UdpPacket | IcmpPacket | EncapsulatedPacket
 
 
 def _direction(outbound: bool, ip: IpFields) -> str:

@@ -20,6 +20,7 @@ _READABLE: Final = {
     "PORTS": "ports (80 > 8080)",
     "FLAGS": "TCP flags (of S F R P U . E W A, or -)",
     "ICMP": "'icmp'",
+    "ENCAPSULATED": "a header (ipv4, ipv6, gre, mpls)",
     "ECN_MARK": "noecn, ect0, ect1, ect01 or ce",
     "ECN_COUNTER": "e0b, ceb or e1b",
     "COOKIE": "hexadecimal digits, or a name that is defined",

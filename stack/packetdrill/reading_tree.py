@@ -146,6 +146,9 @@ class TreeReader(Transformer[Token, Any]):
             ip or packets.IpFields(),
         )
 
+    def encapsulated_packet(self, direction: Token, text: Token) -> packets.EncapsulatedPacket:
+        return packets.EncapsulatedPacket(direction == ">", text.split("//")[0].rstrip())
+
     def ip_fields(self, *fields: tuple[str, Any]) -> packets.IpFields:
         return packets.IpFields(**dict(fields))
 

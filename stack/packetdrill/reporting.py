@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stack.packetdrill.failures import ScriptProblem, Unsupported
 from stack.packetdrill.parsing import load
-from stack.packetdrill.running import run
+from stack.packetdrill.running import Trace, run
 from stack.packetdrill.script import Place
 
 
@@ -31,14 +31,18 @@ class Report:
 
 
 def run_file(
-    path: Path, overrides: Mapping[str, str | None] | None = None, symbols: Mapping[str, str] | None = None
+    path: Path,
+    overrides: Mapping[str, str | None] | None = None,
+    symbols: Mapping[str, str] | None = None,
+    trace: Trace | None = None,
 ) -> Report:
     """Reads and runs the script of a file. Raises OSError.
 
-    overrides: options that count more than its own. symbols: what stands for names of its own.
+    overrides: options that count more than its own. symbols: what stands for names of its own. trace: told of
+    each event as it happens, in a line.
     """
     try:
-        result = run(load(path, symbols), overrides)
+        result = run(load(path, symbols), overrides, trace)
     except Unsupported as problem:
         return Report(path, Verdict.UNSUPPORTED, str(problem))
     except ScriptProblem as problem:

@@ -1,7 +1,7 @@
 """Runs a script: its events in the order of their times, over the sockets of a fresh stack under a virtual clock."""
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,7 +12,7 @@ from stack.packetdrill.clock import BlockingCall, Clock, WouldBlock
 from stack.packetdrill.expected import Expectations
 from stack.packetdrill.failures import ScriptFailure, ScriptProblem, Unsupported
 from stack.packetdrill.flows import Flows
-from stack.packetdrill.packets import IcmpPacket, Packet, TcpPacket, UdpPacket
+from stack.packetdrill.packets import EncapsulatedPacket, IcmpPacket, Packet, TcpPacket, UdpPacket
 from stack.packetdrill.script import SECOND, Base, Call, Code, Event, Place, Script, Shell, seconds
 from stack.packetdrill.settings import Settings, read_settings
 from stack.packetdrill.sockets import Sockets
@@ -43,12 +43,18 @@ class _Pending:
     end: int
 
 
-def run(script: Script, overrides: Mapping[str, str | None] | None = None) -> Result:
-    """Runs a script. Raises ScriptFailure, Unsupported. overrides: options that count more than the script's own."""
+Trace = Callable[[str], object]
+
+
+def run(script: Script, overrides: Mapping[str, str | None] | None = None, trace: Trace | None = None) -> Result:
+    """Runs a script. Raises ScriptFailure, Unsupported.
+
+    overrides: options that count more than the script's own. trace: told of each event as it happens, in a line.
+    """
     settings = read_settings(script, overrides)
     if settings.dry_run:
         return Result(script, 0, settings.notes)
-    runner = Runner(script, settings)
+    runner = Runner(script, settings, trace)
     try:
         return runner.run()
     except ScriptProblem as problem:
@@ -61,8 +67,9 @@ def run(script: Script, overrides: Mapping[str, str | None] | None = None) -> Re
 class Runner:
     """One run of one script."""
 
-    def __init__(self, script: Script, settings: Settings) -> None:
+    def __init__(self, script: Script, settings: Settings, trace: Trace | None = None) -> None:
         self._script = script
+        self._trace = trace
         self._settings = settings
         config = settings.configuration()
         self._clock = Clock(make_engine(config), _START, settings.tolerance)
@@ -71,7 +78,7 @@ class Runner:
         self._sockets = Sockets(
             self._clock, config, ("0.0.0.0", settings.bind_port), (settings.remote_ip, settings.connect_port)
         )
-        self._expectations = Expectations(self._clock, self._flows, settings)
+        self._expectations = Expectations(self._clock, self._flows, settings, self._tell)
         self._assertions = Assertions()
         self._previous = _START
         self._pending: list[_Pending] = []
@@ -101,6 +108,8 @@ class Runner:
             if isinstance(action, Shell) and any(each.when for each in self._script.events[: self._index(event)]):
                 self._note_late(action, event)
             return
+        if isinstance(action, EncapsulatedPacket):
+            raise Unknown("packets within other packets are not supported")
         if isinstance(action, TcpPacket | UdpPacket | IcmpPacket) and action.outbound:
             self._previous = self._expect(event, action)
             self._check_pending()
@@ -155,6 +164,7 @@ class Runner:
         except ValueError as error:
             raise Unsupported(self._with_source(str(error), event), event.place) from error
         self._clock.settle()
+        self._tell(self._clock.now(), str(packet))
         self._clock.engine.frame_arrives(frame, self._clock.now())
         self._clock.settle()
 
@@ -186,6 +196,7 @@ class Runner:
         self._pending.append(_Pending(event, call, blocking, outcomes, base + call.end.time))
 
     def _compare(self, event: Event, call: Call, outcome: Outcome) -> None:
+        self._tell(self._clock.now(), f"{call.name}({', '.join(map(str, call.arguments))}) = {outcome}")
         wrong = difference(call, outcome)
         if wrong:
             self._fail(event, wrong)
@@ -226,6 +237,10 @@ class Runner:
         return tcp_info(sockets[-1].endpoint) if sockets and sockets[-1].endpoint is not None else {}
 
     # ---- messages
+
+    def _tell(self, time: int, text: str) -> None:
+        if self._trace is not None:
+            self._trace(f"{seconds(time - _START)} {text}")
 
     def _now(self) -> str:
         return seconds(self._clock.now() - _START)

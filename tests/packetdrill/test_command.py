@@ -37,13 +37,26 @@ def test_exit_status_says_what_came_of_the_scripts(tmp_path: Path, scripts: list
 
 def test_failure_is_printed_with_file_line_and_column(tmp_path: Path) -> None:
     output = invoke(tmp_path, [GOOD, BAD]).output
-    assert "0.pkt: passed, 0.000000 s" in output
+    assert "0.pkt: passed, 0.000000 s of virtual time" in output
     assert "1.pkt:8:1: no packet was seen" in output
     assert output.splitlines()[-1] == "1 passed, 1 failed"
 
 
 def test_quiet_says_nothing_of_what_passed(tmp_path: Path) -> None:
     assert invoke(tmp_path, [GOOD], "--quiet").output == ""
+
+
+def test_verbose_says_each_call_and_packet(tmp_path: Path) -> None:
+    lines = invoke(tmp_path, [GOOD], "--verbose").output.splitlines()
+    assert "0.000000 < S 0:0(0) win 32000 <mss 1000>" in lines
+    assert any(line.startswith("0.000000 > ") and "8080 > 42000 S. 0:0(0) ack 1 win 65535" in line for line in lines)
+    assert "0.000000 accept(3, ..., ...) = 4" in lines
+
+
+def test_unknown_short_option_is_told(tmp_path: Path) -> None:
+    result = invoke(tmp_path, [GOOD], "-x")
+    assert result.exit_code == 2
+    assert "no such option: -x" in result.output
 
 
 def test_check_reads_and_runs_nothing(tmp_path: Path) -> None:
@@ -98,9 +111,12 @@ def test_pytest_collects_scripts_as_tests(tmp_path: Path) -> None:
     for name, text in (("good", GOOD), ("bad", BAD), ("absent", ABSENT)):
         (tmp_path / f"{name}.pkt").write_text(text)
     command = [sys.executable, "-m", "pytest", "-rA", "-p", "stack.packetdrill.pytest_plugin", "-p", "no:cacheprovider"]
-    options = ["--rootdir", str(tmp_path), "-c", "/dev/null", str(tmp_path)]
+    late = "+0 write(4, ..., 10) = 10\n+.01 > P. 1:11(10) ack 1\n"
+    (tmp_path / "late.pkt").write_text(CONNECTED + late)
+    (tmp_path / "pytest.ini").write_text("[pytest]\npacketdrill_options =\n  verbose\n  tolerance_usecs=10000\n")
+    options = ["--rootdir", str(tmp_path), str(tmp_path)]
     result = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=100)
     assert result.returncode == 1, result.stdout + result.stderr
-    assert "1 failed, 1 passed, 1 skipped" in result.stdout
+    assert "1 failed, 2 passed, 1 skipped" in result.stdout
     assert "bad.pkt:8:1: no packet was seen" in result.stdout
     assert "epoll_create() is not supported" in result.stdout

@@ -119,6 +119,7 @@ def test_poll_with_other_events_is_told(play: Run) -> None:
         ("+0 setsockopt(4, SOL_TCP, TCP_CORK, [1], 4) = 0", "the option SOL_TCP TCP_CORK has no counterpart"),
         ("+0 send(4, ..., 10, MSG_OOB) = 10", "the flags MSG_OOB are not supported"),
         ("+0 socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP) = 5", "only AF_INET is supported yet"),
+        ("+0 < gre: . 1:1(0)", "packets within other packets are not supported"),
         ("+0 < icmpv6 unreachable port_unreachable", "only IPv4 is supported yet"),
         ("+0 < icmp unreachable frobs", "'frobs' is no code of unreachable"),
         ("+0 listen(4) = 0", "another number of arguments than 1"),

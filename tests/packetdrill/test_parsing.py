@@ -124,6 +124,11 @@ def test_datagrams_are_read() -> None:
     assert quoting == packets.IcmpPacket(False, "unreachable", "port_unreachable", quoted=9)
 
 
+def test_packet_within_other_headers_is_read_as_text() -> None:
+    action = only_event("0 < ipv4 10.0.0.1 > 10.0.0.2: gre: P. 1:2(1) ack 1  // comment").action
+    assert action == packets.EncapsulatedPacket(False, "ipv4 10.0.0.1 > 10.0.0.2: gre: P. 1:2(1) ack 1")
+
+
 def test_messages_of_version_6_are_read() -> None:
     action = only_event("0 < icmpv6 unreachable port_unreachable").action
     assert isinstance(action, packets.IcmpPacket)
