@@ -1,6 +1,7 @@
 """Outbound packets: what was seen is taken in its order and held against what the script expects, and when."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
 from stack.packetdrill import comparing
@@ -8,7 +9,7 @@ from stack.packetdrill.clock import Clock
 from stack.packetdrill.comparing import Row, Rules
 from stack.packetdrill.failures import ScriptFailure
 from stack.packetdrill.flows import Flow, Flows
-from stack.packetdrill.packets import IcmpPacket, Packet, TcpPacket
+from stack.packetdrill.packets import IcmpPacket, IpFields, Packet, TcpPacket
 from stack.packetdrill.script import SECOND, Base, Event, seconds
 from stack.packetdrill.settings import Settings
 from stack.packetdrill.values import Unknown
@@ -45,7 +46,8 @@ class Expectations:
         deadline = self._clock.now() + _PATIENCE if last is None else last + tolerance
         time, frame = self._take(event, packet, deadline)
         seen, flow, time = self._read(event, packet, time, frame, deadline)
-        self._tell(time, str(seen))
+        shown = IpFields(seen.ip.mark) if seen.ip.tos else IpFields()
+        self._tell(time, str(replace(seen, ip=shown)))
         rows = comparing.compare(packet, seen, self._rules)
         too_early = first is not None and time < first - tolerance
         too_late = last is not None and time > last + tolerance
