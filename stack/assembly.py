@@ -189,6 +189,14 @@ class Stack:
         LOG.info("stopped, %d connections and listeners reset", reset)
         return drained
 
+    def use_congestion(self, socket: int, name: str) -> None:
+        """Chooses the congestion control of a socket, connected or not, and of what a listener accepts from now on.
+
+        Windows Sockets has no option for it. name: one of `netcore.engine.congestion_names()`. Raises ValueError for
+        another name, and EntryFailure (WSAENOTSOCK, WSAEOPNOTSUPP for a datagram socket ...) for the socket (REC-5).
+        """
+        self._provider.use_congestion(socket, name)
+
     def counters(self) -> dict[str, int]:
         """Counters of the host and of its loop."""
         return {**self.engine.counters(), **self._driver.counters()}

@@ -6,7 +6,7 @@ import threading
 import weakref
 from typing import Any, Final
 
-from netcore.engine import Engine
+from netcore.engine import Engine, congestion_names
 from stack.config import StackConfig
 from stack.driving import Driver
 from stack.wsp import arguments, closing
@@ -23,6 +23,7 @@ from stack.wsp.constants import (
     WSAEINPROGRESS,
     WSAENETDOWN,
     WSAENOTSOCK,
+    WSAEOPNOTSUPP,
     WSANOTINITIALISED,
     WSASYSNOTREADY,
     WSAVERNOTSUPPORTED,
@@ -156,6 +157,23 @@ class Provider:
                 raise EntryFailure(WSANOTINITIALISED)
             raise EntryFailure(WSAENETDOWN if descriptor in self._stranded else WSAENOTSOCK)
         return socket
+
+    def use_congestion(self, descriptor: int, name: str) -> None:
+        """Chooses the congestion control of a socket and of what it accepts from now on (REC-5).
+
+        name: one of `netcore.engine.congestion_names()`. Raises ValueError for another, EntryFailure WSAEOPNOTSUPP for
+        a datagram socket, and what `socket` raises.
+        """
+        if name not in congestion_names():
+            raise ValueError(f"there is no congestion control {name!r}; there are {', '.join(congestion_names())}")
+        socket = self.socket(descriptor)
+        with self.lock:
+            socket.begin()
+            if not socket.stream:
+                raise EntryFailure(WSAEOPNOTSUPP)
+            socket.options.congestion = name
+            if socket.endpoint is not None:
+                socket.endpoint.congestion = name
 
     def check_not_deciding(self, descriptor: int, *, any_listener: bool = False) -> None:
         """Raises EntryFailure WSAEINPROGRESS inside a condition function of the calling thread (GEN-4, ACPT-28).

@@ -32,6 +32,7 @@ class SocketOptions:
     """Options as WSPGetSockOpt reports them, under names of their own; times in ms, sizes in bytes.
 
     send_buffer, receive_buffer: None until the program sets them, and autotuning governs (wsp.md 0.1 SNDBUF / RCVBUF).
+    congestion: name of the congestion control, None: the stack's (REC-5); no option of Windows Sockets says it.
     flags: the options that are stored and have no further effect, by (level, number).
     """
 
@@ -48,6 +49,7 @@ class SocketOptions:
     conditional_accept: bool = False
     pause_accept: bool = False
     syn_timing: tuple[int, int] | None = None
+    congestion: str | None = None
     flags: dict[int, int] = field(default_factory=dict)
 
     def inherited(self) -> "SocketOptions":
@@ -61,6 +63,7 @@ class SocketOptions:
             receive_buffer=self.receive_buffer,
             send_timeout=self.send_timeout,
             receive_timeout=self.receive_timeout,
+            congestion=self.congestion,
         )
 
 
@@ -148,6 +151,8 @@ class Socket:
         self.endpoint = endpoint
         if self.options.nodelay:
             endpoint.nodelay = True
+        if self.options.congestion is not None:
+            endpoint.congestion = self.options.congestion
         self.apply_buffers()
 
     def apply_buffers(self) -> None:
