@@ -25,9 +25,11 @@ def test_host_under_attack_keeps_its_live_connections(setting: Setting, seed: in
     assert result.states >= 8
     for name in (
         "OutRsts", "TCPChallengeACK", "InCsumErrors", "ListenOverflows", "PassiveOpens", "ReasmFails",
-        "TCPSackRecovery", "TCPDSACKRecv", "TCPDSACKOldSent", "InCEPkts", "TCPCWRSent",
+        "TCPSackRecovery", "TCPDSACKRecv", "TCPDSACKOldSent", "InCEPkts",
     ):  # fmt: skip
         assert result.counters[name] > 0, name
+    # the accurate form of ECN (RFC 9768), which the other settings do not ask for, has no CWR
+    assert result.counters["TCPCWRSent"] > 0 or setting.ecn == 3
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)

@@ -129,6 +129,36 @@ def test_ack_from_behind_a_probe_that_was_refused_is_taken(make_host):
     assert endpoint.buffered_bytes == 4
 
 
+def test_two_that_probe_each_other_and_took_the_octets_go_on(peer):
+    endpoint = stop_at_zero(peer)
+    peer.host.advance(peer.host.until_deadline())
+    (probe,) = peer.take()
+    # the peer probes as well, and does not know yet that its octet was taken
+    peer.send("A", ack=probe.seq, text=b"p")
+    assert peer.take()[-1].ack == peer.seq
+    # it took ours, opens its window, and says so from before its octet
+    peer.ack = probe.seq + 1
+    peer.send("A", seq=peer.seq - 1, window=5000)
+    assert endpoint.info()["snd_wnd"] == 5000
+    assert [segment.seq for segment in peer.take() if segment.text] == [probe.seq + 1]
+
+
+@pytest.mark.requirement("TCPX-1")
+def test_timestamp_from_before_a_probe_that_was_taken_is_not_recorded(make_host):
+    peer = Peer(make_host(), timestamps=True)
+    endpoint = stop_at_zero(peer)
+    peer.host.advance(peer.host.until_deadline())
+    peer.ack = peer.take()[0].seq
+    peer.send("A", text=b"p")
+    peer.tsval += 1 << 30
+    peer.send("A", seq=peer.seq - 1)
+    peer.tsval -= 1 << 30
+    peer.take()
+    # or all that the peer sends were too old from now on (RFC 7323 5.3)
+    peer.send("A", window=5000)
+    assert endpoint.info()["snd_wnd"] == 5000
+
+
 @pytest.mark.parametrize("congestion", ["newreno", "bbr"])
 def test_octets_that_a_closed_window_takes_say_nothing_of_the_path(make_host, congestion):
     # a path that brings one octet in a time-out would be a slow one, and paced accordingly

@@ -215,6 +215,11 @@ cdef void answer_unacceptable(tcb_t* tcb, segment_t* seg, int64_t now) noexcept 
         challenge(tcb, now)
 
 
+cdef bint is_behind(const tcb_t* tcb, const segment_t* seg) noexcept nogil:
+    """All of it, its place included, lies before what is expected next."""
+    return seq_lt(seg.seq + seg.seg_len, tcb.rcv_nxt)
+
+
 cdef bint check_sequence(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
     """First step: the four cases of acceptability (SEG-2)."""
     cdef uint32_t window = receive_window(tcb)
@@ -254,7 +259,9 @@ cdef bint check_sequence(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil
         if seg.flags & RST and seg.seq == tcb.rcv_nxt:
             return True
         answer_unacceptable(tcb, seg, now)
-        return False
+        # The same allowance: a peer sends from before the octet of its probe as long as it does not know that we took
+        # it. Two ends that probe each other would else refuse for ever the ACK that tells the other (SND-5).
+        return tcb.persisting and seg.seq == tcb.rcv_nxt - 1 and seg.seg_len == 0 and not seg.flags & RST
     return True
 
 
@@ -264,7 +271,7 @@ cdef void record_timestamp(tcb_t* tcb, const segment_t* seg, int64_t now) noexce
     Only once RST, SYN and ACK have been found in order: one segment of somebody who guessed no more than a place in the
     window could else set a time so late that PAWS drops all that the real peer sends.
     """
-    if tcb.timestamps and seg.has_timestamps and seq_leq(seg.seq, tcb.last_ack_sent):
+    if tcb.timestamps and seg.has_timestamps and seq_leq(seg.seq, tcb.last_ack_sent) and not is_behind(tcb, seg):
         if <int32_t> (seg.tsval - tcb.ts_recent) >= 0:
             tcb.ts_recent = seg.tsval
             tcb.ts_recent_time = now
