@@ -198,6 +198,23 @@ def test_each_further_duplicate_inflates_the_window_by_a_segment(host):
     assert all(start >= at(12) for start in starts(peer))
 
 
+@pytest.mark.requirement("REC-2", "LIM-4")
+def test_duplicates_without_end_inflate_the_window_by_no_more_than_was_outstanding(host):
+    peer, endpoint = running(host)
+    for _ in range(500):
+        peer.send("A", ack=1)
+    info = endpoint.info()
+    assert info["in_recovery"]
+    assert info["cwnd"] <= info["ssthresh"] + 12 * MSS
+    # a partial ACK lets what is outstanding now leave the network once
+    peer.take()
+    peer.send("A", ack=at(1))
+    before, outstanding = endpoint.info()["cwnd"], endpoint.info()["flight"]
+    for _ in range(500):
+        peer.send("A", ack=at(1))
+    assert before < endpoint.info()["cwnd"] <= before + outstanding
+
+
 @pytest.mark.requirement("REC-2")
 def test_full_ack_ends_recovery_and_deflates(host):
     peer, endpoint = running(host)

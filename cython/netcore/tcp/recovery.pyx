@@ -110,8 +110,9 @@ cdef void count_duplicate(tcb_t* tcb, const ack_sample_t* sample, int64_t now) n
     if tcb.dupacks < 0xffff:
         tcb.dupacks += 1
     if tcb.phase == PHASE_RECOVERY:
-        # each duplicate says that one more segment has left the network
-        if not tcb.congestion.owns_window:
+        # Each duplicate says that one more segment has left the network. No more can have than were outstanding: a peer
+        # that makes duplicates up would open the window without bound (RFC 5681 3.2).
+        if not tcb.congestion.owns_window and <uint32_t> tcb.dupacks * tcb.eff_mss <= tcb.prr_flight:
             tcb.cwnd += tcb.eff_mss
     elif tcb.dupacks == DUPLICATES_FOR_LOSS and tcb.phase != PHASE_LOSS and seq_gt(tcb.snd_una, tcb.recover):
         # RFC 6582 3.2 step 2: not again for losses of the window before `recover`
@@ -122,6 +123,7 @@ cdef void count_duplicate(tcb_t* tcb, const ack_sample_t* sample, int64_t now) n
 cdef void repair_next_hole(tcb_t* tcb, const ack_sample_t* sample) noexcept nogil:
     """RFC 6582 3.2 step 3, a partial acknowledgement: the next hole is at snd_una, the window deflates."""
     lose_first_segment(tcb)
+    tcb.prr_flight = flight_size(tcb)
     if tcb.congestion.owns_window:
         return
     tcb.cwnd = tcb.cwnd - sample.acked if tcb.cwnd > sample.acked + tcb.eff_mss else tcb.eff_mss
