@@ -1,15 +1,5 @@
 #!/usr/bin/env python3
-r"""Runs random scenarios in the simulator, one for each seed, and looks for violations of its invariants.
-
-\b
-Examples:
-  scripts/campaign.py                                2,000 seeds on all processors, until the first violation
-  scripts/campaign.py --seeds 1000000 --collect      a million of them, and all that is found
-  scripts/campaign.py --from 5000 --seconds 60       as many as a minute allows
-  scripts/campaign.py --seed 12345 --replay          one again, as it was
-  scripts/campaign.py --seed 12345 --replay --pcap out.pcapng --json scenario.json
-  scripts/campaign.py --seed 12345 --shrink small.json
-"""
+"""Runs random scenarios in the simulator, one for each seed, and looks for violations of its invariants."""
 
 import os
 import signal
@@ -26,11 +16,22 @@ if TYPE_CHECKING:
     from stack.simulation.campaign import Finding, Report, Totals
 
 SHOWN = 20  # findings printed at most
+LAST_SEED = (1 << 62) - 1  # processes share them as 64-bit integers
+
+EXAMPLES = """\b
+Examples:
+  scripts/campaign.py                                2,000 seeds on all processors, until the first violation
+  scripts/campaign.py --seeds 1000000 --collect      a million of them, and all that is found
+  scripts/campaign.py --from 5000 --seconds 60       as many as a minute allows
+  scripts/campaign.py --seed 12345 --replay          one again, as it was
+  scripts/campaign.py --seed 12345 --replay --pcap out.pcapng --json scenario.json
+  scripts/campaign.py --seed 12345 --shrink small.json
+"""
 
 
-@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--seeds", type=click.IntRange(1), default=2000, show_default=True, help="How many.")
-@click.option("--from", "first", type=click.IntRange(0), default=0, show_default=True, help="The first one.")
+@click.command(help=__doc__, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--seeds", type=click.IntRange(1, LAST_SEED), default=2000, show_default=True, help="How many.")
+@click.option("--from", "first", type=click.IntRange(0, LAST_SEED), default=0, show_default=True, help="The first one.")
 @click.option("--jobs", type=click.IntRange(1), default=os.cpu_count() or 1, show_default=True, help="Processes.")
 @click.option("--seconds", type=click.FloatRange(0), help="End after so long.")
 @click.option("--collect", is_flag=True, help="Do not stop at the first violation.")
@@ -53,7 +54,10 @@ def main(
 ) -> None:
     """The command."""
     if seed is not None:
-        sys.exit(replay_seed(seed, pcap, file, shrink))
+        try:
+            sys.exit(replay_seed(seed, pcap, file, shrink))
+        except OSError as error:
+            raise click.ClickException(f"{error.filename}: {error.strerror}") from error
     if replay or pcap or file or shrink:
         raise click.UsageError("--replay, --pcap, --json and --shrink need --seed")
     report = run_campaign(range(first, first + seeds), jobs, seconds, collect)

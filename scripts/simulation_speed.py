@@ -1,10 +1,5 @@
 #!/usr/bin/env python3
-"""Measures the simulator: TCP segments delivered to hosts per second of one core, data and ACKs, nothing recorded.
-
-Examples:
-  scripts/simulation_speed.py
-  scripts/simulation_speed.py --megabytes 1000
-"""
+"""Measures the simulator: TCP segments delivered to hosts per second of one core, data and ACKs, nothing recorded."""
 
 import sys
 import time
@@ -21,6 +16,12 @@ from netcore.simulator import Simulator
 
 MILLISECOND = 1_000_000
 GIGABIT = 1_000_000_000
+
+EXAMPLES = """\b
+Examples:
+  scripts/simulation_speed.py
+  scripts/simulation_speed.py --megabytes 1000
+"""
 
 
 def bulk(check: bool, size: int, **arguments: Any) -> Simulator:
@@ -61,7 +62,7 @@ def small_lives(count: int) -> float:
     return (time.process_time() - start) / count
 
 
-@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(help=__doc__, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--megabytes", type=click.IntRange(1), default=300, show_default=True, help="Transferred in each case.")
 def main(megabytes: int) -> None:
     """The command."""

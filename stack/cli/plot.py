@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +39,7 @@ stall=2s; and tunables of the hosts, as sack=0 or receive_buffer=32k."""
 FORMATS = ("png", "svg", "pdf")
 DIRECTIONS = ("auto", "forward", "backward", "both")
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+LONGEST = 1e9  # seconds: no connection lasts as long
 LISTED = 100  # connections that --list prints without --all
 INSTALL = "pictures need matplotlib: pip install 'wspstack[plot]', or in a checkout .venv/bin/pip install -e '.[plot]'"
 
@@ -52,6 +54,25 @@ def picture_size(text: str) -> tuple[float, float]:
     if not all(4 <= side <= 60 for side in size):
         raise click.BadParameter(f"{text!r}: width and height in inches are needed, 4 to 60 each, as 12x10")
     return size
+
+
+def seconds(text: str) -> float:
+    """Returns a number of seconds. Raises click.BadParameter."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not abs(number) <= LONGEST:
+        raise click.BadParameter(f"{text!r}: seconds are needed, as 1.25")
+    return number
+
+
+def time_span(text: str) -> float:
+    """Returns a number of seconds above 0. Raises click.BadParameter."""
+    number = seconds(text)
+    if number <= 0:
+        raise click.BadParameter(f"{text!r}: more than 0 seconds are needed, as 0.1")
+    return number
 
 
 def picture_file(text: str) -> Path:
@@ -87,15 +108,13 @@ def picture_file(text: str) -> Path:
     show_default=True,
     help="Forward is client to server; auto: the one with more bytes.",
 )
-@click.option("--from", "begin", type=float, metavar="S", help="Seconds since the connection's first segment.")
-@click.option("--to", "end", type=float, metavar="S", help="Seconds since the connection's first segment.")
+@click.option("--from", "begin", type=seconds, metavar="S", help="Seconds since the connection's first segment.")
+@click.option("--to", "end", type=seconds, metavar="S", help="Seconds since the connection's first segment.")
 @click.option("--size", type=picture_size, default="12x10", show_default=True, metavar="WxH", help="Inches.")
 @click.option("--dpi", type=click.IntRange(20, 1200), default=110, show_default=True, help="Dots an inch (png).")
 @click.option("--title", help="Instead of the ends of the connection.")
 @click.option("--absolute/--relative", help="Sequence numbers as in the headers, or from 0 (default).")
-@click.option(
-    "--window", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Seconds over which rates are taken."
-)
+@click.option("--window", type=time_span, metavar="S", help="Seconds over which rates are taken.")
 def plot(
     capture: Path | None,
     recipe: str | None,

@@ -108,6 +108,9 @@ def test_connections_that_are_chosen_have_a_file_each(plot: Plot, arguments: str
         ("three.pcap --output no/such/folder.png", 2, "no such folder"),
         ("three.pcap --direction up", 2, "up"),
         ("three.pcap --window 0", 2, "0"),
+        ("three.pcap --window nan", 2, "'nan'"),
+        ("three.pcap --from nan", 2, "'nan'"),
+        ("three.pcap --to inf", 2, "'inf'"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(plot: Plot, arguments: str, status: int, said: str) -> None:

@@ -47,6 +47,21 @@ def test_twenty_thousand_random_networks_violate_nothing(request: pytest.Fixture
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        # a number that processes cannot share would never be reached
+        (["--from", str(10**24)], "--from"),
+        (["--seed", "1", "--json", "/nowhere/scenario.json"], "/nowhere/scenario.json: No such file or directory"),
+    ],
+)
+def test_arguments_that_cannot_be_met_are_refused_in_words(arguments: list[str], said: str) -> None:
+    result = campaign(*arguments, timeout=60)
+    assert result.returncode != 0
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_scenarios_differ_in_all_that_matters() -> None:
     scenarios = [random_scenario(seed) for seed in range(400)]
     hosts = [host for scenario in scenarios for host in scenario.hosts.values()]
