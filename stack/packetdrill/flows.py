@@ -1,13 +1,14 @@
 """Flows: the connections of a script, and how their numbers on the link follow from the numbers in the script.
 
-The peer's sequence numbers are sent as the script writes them. Ours are random: the first SYN that leaves fixes the
-difference between what was seen and what the script calls it. The same holds for our timestamps.
+On a SYN the script's numbers are those of the link, the peer's as they are written; ours are random, so the first SYN
+that leaves fixes the difference. On every other segment they count from the SYN of the side they belong to. Our
+timestamps are random too: the first that the script writes fixes the difference.
 """
 
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from stack.packetdrill.packets import Flags, Packet, SackBlocks, Sequence, TcpPacket, Timestamps
+from stack.packetdrill.packets import Flags, Option, Packet, SackBlocks, Sequence, TcpPacket, Timestamps
 
 _WORD: Final = 1 << 32
 
@@ -17,27 +18,41 @@ Ends = tuple[bytes, int, bytes, int]
 
 @dataclass(slots=True)
 class Flow:
-    """One connection. offset: ours on the link less ours in the script, None until a SYN of ours was seen."""
+    """One connection.
+
+    offset: the number of our SYN on the link, from which the script counts; None until it was seen. syn_offset: what to
+    add to the number that the script gives our SYN. peer_start: the number of the peer's SYN, likewise.
+    """
 
     ends: Ends
     offset: int | None = None
+    syn_offset: int = 0
+    peer_start: int = 0
     timestamp_offset: int | None = None
     last_timestamp: int = 0
     last_sent: bytes = field(default=b"")
+    _peer_syn: Sequence | None = None
+    _agreed: bool = False
 
     def to_link(self, packet: TcpPacket) -> TcpPacket:
         """Returns an inbound packet in the numbers of the link."""
-        ours = self.offset or 0
-        acknowledges = bool(packet.flags & Flags.ACK) and packet.ack is not None
+        syn = bool(packet.flags & Flags.SYN)
+        if syn:
+            self._peer_syn = packet.sequence
+            if not self._agreed:
+                self.peer_start = packet.sequence.first
+        ours, theirs = (self.syn_offset, 0) if syn else (self.offset or 0, self.peer_start)
         options = []
         for option in packet.options or ():
             if isinstance(option, SackBlocks):
-                option = SackBlocks(tuple(((a + ours) % _WORD, (b + ours) % _WORD) for a, b in option.blocks))
+                option = _moved(option, ours)
             elif isinstance(option, Timestamps) and packet.flags & Flags.ACK:
                 option = Timestamps(option.value, self._echo(option.echo))
             options.append(option)
-        ack = (packet.ack + ours) % _WORD if acknowledges and packet.ack is not None else packet.ack
-        return replace(packet, ack=ack, options=tuple(options))
+        ack = packet.ack
+        if ack is not None and packet.flags & Flags.ACK:
+            ack = (ack + ours) % _WORD
+        return replace(packet, sequence=_shifted(packet.sequence, theirs), ack=ack, options=tuple(options))
 
     def _echo(self, echo: int) -> int:
         if self.timestamp_offset is None:
@@ -48,7 +63,9 @@ class Flow:
     def learn(self, seen: TcpPacket, expected: TcpPacket) -> None:
         """Takes the differences from a packet of ours that the script expects; `seen` is in numbers of the link."""
         if seen.flags & Flags.SYN and expected.flags & Flags.SYN:
-            self.offset = (seen.sequence.first - expected.sequence.first) % _WORD
+            self.offset = seen.sequence.first
+            self.syn_offset = (seen.sequence.first - expected.sequence.first) % _WORD
+        self._learn_peer(seen)
         for mine in seen.options or ():
             if isinstance(mine, Timestamps):
                 self.last_timestamp = mine.value
@@ -56,18 +73,36 @@ class Flow:
                     if isinstance(wanted, Timestamps) and self.timestamp_offset is None:
                         self.timestamp_offset = (mine.value - wanted.value) % _WORD
 
+    def _learn_peer(self, seen: TcpPacket) -> None:
+        """Which SYN of the peer we have taken: a later one counts only when a SYN of ours answers it."""
+        syn = self._peer_syn
+        if syn is None or seen.ack is None or seen.flags & Flags.RST or (self._agreed and not seen.flags & Flags.SYN):
+            return
+        if (seen.ack - syn.first - 1) % _WORD <= syn.length:
+            self.peer_start = syn.first
+            self._agreed = True
+
     def to_script(self, packet: TcpPacket) -> TcpPacket:
         """Returns an outbound packet in the numbers of the script."""
-        sequence = packet.sequence
-        first = (sequence.first - (self.offset or 0)) % _WORD
-        options = tuple(
-            Timestamps((option.value - self.timestamp_offset) % _WORD, option.echo)
-            if isinstance(option, Timestamps) and self.timestamp_offset is not None
-            else option
-            for option in packet.options or ()
-        )
-        end = (first + sequence.length) % _WORD
-        return replace(packet, sequence=Sequence(first, end, sequence.length), options=options)
+        syn = bool(packet.flags & Flags.SYN)
+        ours, theirs = (self.syn_offset, 0) if syn else (self.offset or 0, self.peer_start)
+        options: list[Option] = []
+        for option in packet.options or ():
+            if isinstance(option, Timestamps) and self.timestamp_offset is not None:
+                option = Timestamps((option.value - self.timestamp_offset) % _WORD, option.echo)
+            elif isinstance(option, SackBlocks):
+                option = _moved(option, -theirs)
+            options.append(option)
+        ack = None if packet.ack is None else (packet.ack - theirs) % _WORD
+        return replace(packet, sequence=_shifted(packet.sequence, -ours), ack=ack, options=tuple(options))
+
+
+def _moved(option: SackBlocks, offset: int) -> SackBlocks:
+    return SackBlocks(tuple(((first + offset) % _WORD, (end + offset) % _WORD) for first, end in option.blocks))
+
+
+def _shifted(sequence: Sequence, offset: int) -> Sequence:
+    return Sequence((sequence.first + offset) % _WORD, (sequence.end + offset) % _WORD, sequence.length)
 
 
 class Flows:

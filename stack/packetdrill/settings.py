@@ -5,6 +5,7 @@ noted.
 """
 
 import ipaddress
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -128,6 +129,7 @@ SYSCTLS: Final[dict[str, Callable[[Settings, list[int]], None]]] = {
 }
 
 _ASSIGNMENT: Final = re.compile(r"\bnet[./]ipv4[./](?P<name>\w+)\s*=\s*(?P<value>\"[^\"]*\"|'[^']*'|[^\s;]+)")
+_PRODUCT: Final = re.compile(r"\$\(\(\s*(\d+(?:\s*\*\s*\d+)*)\s*\)\)")
 _LARGEST_FILE: Final = 1 << 16
 _ECHO: Final = re.compile(r"\becho\s+(?P<value>[^>]+?)\s*>\s*\S*net[./]ipv4[./](?P<name>\w+)")
 _INITIAL_WINDOW: Final = re.compile(r"\binitcwnd\s+(\d+)")
@@ -258,7 +260,7 @@ def _apply_sysctl(settings: Settings, name: str, value: str, place: Place) -> No
         settings.congestion = {"reno": "newreno"}.get(value, value)
         return
     apply = SYSCTLS.get(name)
-    numbers = value.split()
+    numbers = _PRODUCT.sub(lambda found: str(math.prod(map(int, found[1].split("*")))), value).split()
     if apply is None:
         settings.notes.append((place, f"net.ipv4.{name} has no counterpart in this stack"))
     else:

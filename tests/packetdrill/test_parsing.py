@@ -127,6 +127,9 @@ def test_datagrams_are_read() -> None:
 def test_packet_within_other_headers_is_read_as_text() -> None:
     action = only_event("0 < ipv4 10.0.0.1 > 10.0.0.2: gre: P. 1:2(1) ack 1  // comment").action
     assert action == packets.EncapsulatedPacket(False, "ipv4 10.0.0.1 > 10.0.0.2: gre: P. 1:2(1) ack 1")
+    assert (
+        len(parse("0 < ipv4 1.1.1.1 > 2.2.2.2: gre:\n  mpls (label 1, ttl 2): . 1:1(0)\n+0 close(3) = 0").events) == 2
+    )
 
 
 def test_messages_of_version_6_are_read() -> None:

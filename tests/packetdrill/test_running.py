@@ -106,11 +106,11 @@ def test_timestamps_are_in_the_numbers_of_the_script(play: Run) -> None:
 def test_sack_blocks_go_both_ways_in_the_numbers_of_the_script(play: Run) -> None:
     play(
         "+0 < S 100:100(0) win 32000 <mss 1000,sackOK,nop,nop>\n+0 > S. 0:0(0) ack 101 <mss 1460,nop,nop,sackOK>\n"
-        "+0 < . 101:101(0) ack 1 win 32000\n+0 accept(3, ..., ...) = 4\n+0 < . 1101:2101(1000) ack 1 win 32000\n"
-        "+0 > . 1:1(0) ack 101 <nop,nop,sack 1101:2101>\n+0 write(4, ..., 4000) = 4000\n"
-        "+0 > . 1:1001(1000) ack 101 <...>\n+0 > . 1001:2001(1000) ack 101 <...>\n"
-        "+0 > . 2001:3001(1000) ack 101 <...>\n+0 > P. 3001:4001(1000) ack 101 <...>\n"
-        "+.1 < . 101:101(0) ack 1 win 32000 <nop,nop,sack 1001:4001>\n+0 > . 1:1001(1000) ack 101 <...>",
+        "+0 < . 1:1(0) ack 1 win 32000\n+0 accept(3, ..., ...) = 4\n+0 < . 1001:2001(1000) ack 1 win 32000\n"
+        "+0 > . 1:1(0) ack 1 <nop,nop,sack 1001:2001>\n+0 write(4, ..., 4000) = 4000\n"
+        "+0 > . 1:1001(1000) ack 1 <...>\n+0 > . 1001:2001(1000) ack 1 <...>\n"
+        "+0 > . 2001:3001(1000) ack 1 <...>\n+0 > P. 3001:4001(1000) ack 1 <...>\n"
+        "+.1 < . 1:1(0) ack 1 win 32000 <nop,nop,sack 1001:4001>\n+0 > . 1:1001(1000) ack 1 <...>",
         "listening",
     )
 
@@ -156,6 +156,25 @@ def test_blocking_write_of_a_connection_that_ends_tells_what_it_took(play: Run) 
         "+0 setsockopt(4, SOL_SOCKET, SO_SNDBUF, [5000], 4) = 0\n+0...0.1 write(4, ..., 9000) = 5000\n"
         "+.1 < R 1:1(0) win 0\n+0 write(4, ..., 10) = -1 ECONNRESET (Connection reset by peer)",
         "connected",
+    )
+
+
+def test_numbers_of_a_syn_are_absolute_and_all_others_count_from_it(play: Run) -> None:
+    play(
+        "+0 < S 700:700(0) win 32000 <mss 1000,sackOK,nop,nop>\n+0 > S. 30:30(0) ack 701 <mss 1460,nop,nop,sackOK>\n"
+        "+0 < . 1:1(0) ack 1 win 32000\n+0 accept(3, ..., ...) = 4\n+0 < P. 11:21(10) ack 1 win 32000\n"
+        "+0 > . 1:1(0) ack 1 <nop,nop,sack 11:21>\n+0 < P. 1:11(10) ack 1 win 32000\n+0 > . 1:1(0) ack 21\n"
+        "+0 write(4, ..., 10) = 10\n+0 > P. 1:11(10) ack 21\n+.1 < . 21:21(0) ack 11 win 32000\n"
+        "+.1 < S 900:900(0) win 32000\n+0 > . 11:11(0) ack 21",
+        "listening",
+    )
+
+
+def test_peer_of_an_active_open_may_begin_anywhere(play: Run) -> None:
+    play(
+        "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0...0.1 connect(3, ..., ...) = 0\n+0 > S 0:0(0) <...>\n"
+        "+.1 < S. 123:123(0) ack 1 win 5000 <mss 1000>\n+0 > . 1:1(0) ack 1\n+0 < F. 1:1(0) ack 1 win 5000\n"
+        "+0 > . 1:1(0) ack 2"
     )
 
 

@@ -72,7 +72,7 @@ def test_any_bytes_read_as_options(octets: bytes) -> None:
 
 def test_segment_is_what_scapy_reads() -> None:
     packet = tcp("< [ect0, ttl 9] SP. 5:15(10) ack 7 win 99 <mss 1460,nop,wscale 7,sackOK,TS val 1 ecr 2,eol>")
-    found = IP(build_tcp(packet, FLOW))
+    found = IP(build_tcp(packet, Flow(FLOW.ends)))
     assert (found.src, found.dst, found.tos, found.ttl) == ("10.0.0.2", "10.0.0.1", 2, 9)
     assert (found.sport, found.dport, found.seq, found.ack, found.window) == (4000, 8080, 5, 7, 99)
     assert found[TCP].flags == "SPA"
@@ -83,7 +83,7 @@ def test_segment_is_what_scapy_reads() -> None:
 
 
 def test_fast_open_and_signature_are_what_scapy_reads() -> None:
-    found = IP(build_tcp(tcp("< S 0:0(0) win 9 <FO 0123456789abcdef,md5>"), FLOW))
+    found = IP(build_tcp(tcp("< S 0:0(0) win 9 <FO 0123456789abcdef,md5>"), Flow(FLOW.ends)))
     options = dict(found[TCP].options)
     assert options["TFO"] == (0x01234567, 0x89ABCDEF)
     assert any(value == bytes(16) for value in options.values())
@@ -102,7 +102,7 @@ def test_segment_reads_as_it_was_written(packet: TcpPacket) -> None:
     plain = replace(packet, outbound=False, options=(), ports=None)
     length = min(plain.sequence.length, 1000)
     plain = replace(plain, sequence=Sequence(plain.sequence.first, (plain.sequence.first + length) % (1 << 32), length))
-    seen, ends = read(build_tcp(plain, FLOW))
+    seen, ends = read(build_tcp(plain, Flow(FLOW.ends)))
     assert ends == (REMOTE, 4000, LOCAL, 8080)
     assert isinstance(seen, TcpPacket)
     wanted = replace(plain, outbound=True, ip=packets.IpFields())
