@@ -11,7 +11,7 @@ from stack.packetdrill.running import Result, run
 
 Run = Callable[..., Result]
 
-# Scripts of what the core does not do yet, by name; each fails until it does, and then must be taken from here.
+# Scripts of what the core does not do yet, in scripts/waiting; each fails until it does, and then must be moved.
 WAITING = {
     "icmp-fragmentation-needed": "path MTU discovery is not built yet",
     "icmp-refuses-connect": "TCP does not hear of ICMP errors yet",
