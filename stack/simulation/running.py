@@ -51,7 +51,10 @@ class Outcome:
 
 def build(scenario: Scenario, *, check: bool = True) -> Network:
     """Builds the network of a scenario. Raises ScenarioError that says what cannot be built."""
-    simulator = Simulator(seed=scenario.seed, check=check, start=scenario.start, events=scenario.events)
+    try:
+        simulator = Simulator(seed=scenario.seed, check=check, start=scenario.start, events=scenario.events)
+    except (ValueError, OverflowError) as error:
+        raise ScenarioError(f"start {scenario.start}, events {scenario.events}: {error}") from None
     ends: dict[str, Engine | Switch] = {}
     network = Network(simulator, {}, [], [])
     origin = {"origin": scenario.start} if scenario.start else {}
@@ -74,7 +77,7 @@ def build(scenario: Scenario, *, check: bool = True) -> Network:
             network.flows.append(_flow(network, flow, scenario.start))
     except KeyError as error:
         raise ScenarioError(f"{place}: there is no host or switch {error}") from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ScenarioError(f"{place}: {error}") from None
     return network
 

@@ -57,6 +57,8 @@ def test_scenario_by_hand_needs_only_what_is_not_as_usual(tmp_path: Path) -> Non
         ({"flows": [{"client": "left", "server": "nobody"}]}, "flow 0: there is no host .*'nobody'"),
         ({"flows": [{"client": "left", "server": "right", "client_habits": {"sloth": 1}}]}, "flow 0: .*sloth"),
         ({"switches": ["left"]}, "left: .*already"),
+        ({"start": 1 << 63}, f"start {1 << 63}, "),
+        ({"flows": [{"client": "left", "server": "right", "start": 1 << 63}]}, "flow 0: "),
     ],
 )
 def test_what_is_wrong_in_a_scenario_is_said_in_one_line(change: dict[str, Any], said: str) -> None:
