@@ -99,5 +99,11 @@ class Endpoint:
     def congestion(self, name: str) -> None: ...
     def set_syn_timing(self, initial_rto: int, retries: int) -> None:
         """First SYN time-out in ns and number of further SYNs (SIO_TCP_INITIAL_RTO)."""
+    def tcp_info(self) -> dict[str, int]:
+        """The fields of the kernel's struct tcp_info that the core knows, under its names and in its units.
+
+        netcore/tcp/info.pxd says each: times in µs (those since the last text and ACK in ms), windows in segments. With
+        the tunable connection_statistics there are more of them. Empty when the connection is gone.
+        """
     def info(self) -> dict[str, int]:
         """Variables of the connection under their RFC names (snd_una, snd_nxt, rcv_nxt, cwnd, srtt in ns ...)."""

@@ -15,6 +15,7 @@ from netcore.tcp.autotune cimport fix_receive_buffer, fix_send_buffer
 from netcore.tcp.calls cimport abort_call, close_connection, connection_readiness, shut_receive, shut_send
 from netcore.tcp.congestion.algorithms cimport algorithm_at, algorithm_count, algorithm_named, use_algorithm
 from netcore.tcp.ecn cimport ECN_ACCURATE, ECN_SENDS
+from netcore.tcp.info cimport fill_tcp_info, known_fields, tcp_info_t
 from netcore.tcp.tcb cimport (
     CLOSED, PHASE_RECOVERY, READY_ACCEPTABLE, READY_CONNECTED, READY_FAILED, READY_GONE, READY_PEER_CLOSED,
     READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_HANDLE_CLOSED, STATUS_INVALID, STATUS_IN_USE,
@@ -361,6 +362,18 @@ cdef class Endpoint:
                 self.tcb.syn_rto = rto
                 self.tcb.syn_retries = most
             leave(self.owner.host)
+
+    def tcp_info(self) -> dict[str, int]:
+        """The fields of the kernel's struct tcp_info that the core knows."""
+        cdef tcp_info_t info
+        cdef bint found = False
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL:
+                fill_tcp_info(self.tcb, host_time(self.owner.host), &info)
+                found = True
+            unlock(self.owner.host)
+        return known_fields(info) if found else {}
 
     def info(self) -> dict[str, int]:
         """Variables of the connection under their RFC names."""

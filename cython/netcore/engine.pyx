@@ -21,6 +21,7 @@ from netcore.storage.table cimport table_chain, table_node_t
 from netcore.tcp.backlog cimport open_listener
 from netcore.tcp.calls cimport open_active
 from netcore.tcp.counters cimport counters_t
+from netcore.tcp.statistics cimport statistics_t
 from netcore.tcp.table cimport choose_free_port, find_entry
 from netcore.tcp.tcb cimport (
     ENTRY_CONNECTION, STATE_COUNT, STATUS_NO_BUFFERS, STATUS_UNREACHABLE, Status,
@@ -59,6 +60,7 @@ def build_information() -> dict[str, object]:
     return {
         "address_sanitizer": bool(PLAIN_ALLOCATION), "race_detector": bool(RACE_DETECTOR),
         "connection_bytes": sizeof(tcb_t), "time_wait_bytes": sizeof(timewait_t), "listener_bytes": sizeof(listener_t),
+        "statistics_bytes": sizeof(statistics_t),
     }
 
 
@@ -68,7 +70,7 @@ cdef dict BOUNDS = {
     "syn_retries": (0, 255), "quick_acks": (0, 255), "maximum_holes": (1, 256), "initial_window": (1, 1 << 16),
     "send_buffer": (0, 0x3fffffff), "receive_buffer": (1, 0x3fffffff), "send_buffer_maximum": (0, 0x3fffffff),
     "receive_buffer_maximum": (1, 0x3fffffff), "maximum_superframe": (536, 65483),
-    "ecn": (0, 3), "ttl": (0, 255), "neighbor_limit": (1, 1 << 31),
+    "ecn": (0, 3), "ttl": (0, 255), "neighbor_limit": (1, 1 << 31), "connection_statistics": (0, 1),
 }
 
 

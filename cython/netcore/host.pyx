@@ -16,6 +16,7 @@ from netcore.tcp.backlog cimport close_listener
 from netcore.tcp.congestion.algorithms cimport algorithm_at
 from netcore.tcp.flight cimport flight_t, sent_t
 from netcore.tcp.lifecycle cimport bury, end_time_wait, finish, let_go
+from netcore.tcp.statistics cimport statistics_t
 from netcore.tcp.tcb cimport (
     CONTROL_CAPACITY, ENDPOINT_CONNECTION, ENTRY_TIME_WAIT, STATUS_ABORTED, endpoint_t, entry_t, listener_t,
     reassembly_t, segment_out_t, tcb_t, timewait_t, transport_t,
@@ -57,7 +58,7 @@ cdef void derive_secrets(transport_t* transport, const uint8_t* seed, size_t len
 cdef bint transport_open(transport_t* transport, const tunables_t* tunables) noexcept nogil:
     transport.tunables = tunables[0]
     transport.congestion = algorithm_at(0)
-    slab_open(&transport.tcbs, sizeof(tcb_t))
+    slab_open(&transport.tcbs, sizeof(tcb_t) + (sizeof(statistics_t) if tunables.connection_statistics else 0))
     slab_open(&transport.timewaits, sizeof(timewait_t))
     slab_open(&transport.listener_slab, sizeof(listener_t))
     slab_open(&transport.reassemblies, sizeof(reassembly_t))

@@ -38,7 +38,7 @@ CORE_LEVELS: list[str] = [
     "drive",
     "buffers copying ending",
     "endpoint",
-    "listener",
+    "listener connections",
     "waiter",
     "engine",  # hands out endpoints and listeners, which need of it only the host it owns (drive.HostHandle)
     "loop",
@@ -56,14 +56,14 @@ INNER_LEVELS: dict[str, list[str]] = {
     "tcp": [
         "seqnum isn rtt tunables counters flight",
         "tcb",
-        "accurate_ecn",
+        "accurate_ecn statistics",
         "autotune delivery ecn",
         "options window half_open table reassembly scoreboard congestion pacing",
         "lifecycle rack undo",
         "recovery cookies fastopen signature",
         "backlog",
         "acks",
-        "output timers calls",
+        "output timers calls info",
         "input",
     ],
 }

@@ -35,6 +35,7 @@ cdef inline void count_delivered(tcb_t* tcb, const sent_t* stretch, ack_sample_t
     tcb.delivered += stretch.end - stretch.node.start
     tcb.delivered_at = now
     sample.delivered += stretch.end - stretch.node.start
+    sample.delivered_segments += stretch.segments
     if sample.interval and stretch.delivered < sample.prior_delivered:
         return
     if sample.interval and stretch.delivered == sample.prior_delivered and stretch.sent_at <= sample.prior_time:

@@ -48,6 +48,8 @@ cdef struct ack_sample_t:
     uint32_t acked
     uint32_t delivered
     uint32_t lost
+    # segments of the wire that `delivered` stands for
+    uint32_t delivered_segments
     # in flight, first unacknowledged, and highest known to have arrived before the ACK
     uint32_t prior_in_flight
     uint32_t prior_una

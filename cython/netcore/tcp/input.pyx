@@ -21,6 +21,7 @@ from netcore.tcp.reassembly cimport (
     deliver_contiguous, early_fin_due, keep_early_fin, keep_out_of_order, note_duplicate, note_overlap,
 )
 from netcore.tcp.seqnum cimport in_window, seq_gt, seq_leq, seq_lt
+from netcore.tcp.statistics cimport count_arrival, count_out_of_order
 from netcore.tcp.table cimport find_entry, find_listener
 from netcore.tcp.tcb cimport (
     CLOSE_WAIT, CLOSING, DEADLINE_TIME_WAIT, ENTRY_TIME_WAIT, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK, LISTEN,
@@ -62,6 +63,7 @@ cdef void segment_arrives(transport_t* transport, segment_t* seg, frame_t* frame
             return
     else:
         tcb = <tcb_t*> entry
+    count_arrival(tcb, seg, now)
     if tcb.state == LISTEN:
         request_arrives(tcb, seg, now)
         return
@@ -385,6 +387,7 @@ cdef bint take_in_order(tcb_t* tcb, segment_t* seg, frame_t* frame, bint* filled
     """From rcv_nxt on; where text is held already, the copy that came first stays (SEG-7). False: no memory."""
     cdef uint32_t end = seg.seq + seg.text_length
     cdef uint32_t part
+    cdef uint32_t received = tcb.rcv_nxt - tcb.irs
     cdef uint64_t before
     cdef bint whole = True
     # RFC 2883 4.2.2: text that was held already has come again
@@ -401,6 +404,8 @@ cdef bint take_in_order(tcb_t* tcb, segment_t* seg, frame_t* frame, bint* filled
         tcb.rcv_nxt += <uint32_t> (tcb.receive_queue.length - before)
         if deliver_contiguous(tcb):
             filled[0] = True
+    if tcb.rcv_nxt - tcb.irs < received:
+        tcb.rcv_rounds += 1
     return whole
 
 
@@ -440,6 +445,7 @@ cdef bint take_text(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noe
         abort_connection(tcb, STATUS_ABORTED)
         return False
     if seg.seq != tcb.rcv_nxt:
+        count_out_of_order(tcb, seg)
         if keep_out_of_order(tcb, seg.seq, seg.text, seg.text_length):
             tcb.transport.counters.TCPOFOQueue += 1
         else:

@@ -19,6 +19,7 @@ from netcore.tcp.scoreboard cimport (
     first_lost, join_lost, last_sent, may_record, sent_again, sent_first, split,
 )
 from netcore.tcp.seqnum cimport seq_gt, seq_lt
+from netcore.tcp.statistics cimport count_text_again
 from netcore.tcp.tcb cimport (
     CLOSED, FRTO_OFF, FRTO_SECOND, LISTEN, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, SYN_RECEIVED, SYN_SENT,
     TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_PACING, TIMER_RETRANSMIT, TIME_WAIT, backed_off_rto, cancel, flight_size,
@@ -163,6 +164,7 @@ cdef bint handshake_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcep
     else:
         tcb.transport.counters.TCPSynRetrans += 1
         tcb.transport.counters.RetransSegs += 1
+        tcb.total_retrans += 1
         # which of them is answered will not be known (Karn)
         tcb.last_sent = NEVER
     if tcb.due[<int> TIMER_RETRANSMIT] == NEVER:
@@ -201,6 +203,7 @@ cdef uint32_t largest_text(const tcb_t* tcb) noexcept nogil:
 
 cdef void count_resent(tcb_t* tcb, uint32_t segments) noexcept nogil:
     tcb.transport.counters.RetransSegs += segments
+    tcb.total_retrans += segments
     if tcb.phase == PHASE_LOSS:
         tcb.transport.counters.TCPSlowStartRetrans += segments
     elif tcb.phase == PHASE_RECOVERY:
@@ -215,6 +218,7 @@ cdef void resend(tcb_t* tcb, segment_out_t* out, sent_t* stretch, int64_t now) n
     address_segment(tcb, out, start)
     if length > fin:
         put_text(tcb, out, start, length - fin)
+        count_text_again(tcb, length - fin)
     if fin:
         out.flags |= FIN
     stretch.segments = (length - fin + tcb.eff_mss - 1) // tcb.eff_mss if length > fin else 1
@@ -295,6 +299,7 @@ cdef bint send_tail_probe(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept 
                 return False
         resend(tcb, out, stretch, now)
         tcb.transport.counters.RetransSegs += 1
+        tcb.total_retrans += 1
         tcb.probe_again = True
     tcb.transport.counters.TCPLossProbes += 1
     tcb.probe_out = True

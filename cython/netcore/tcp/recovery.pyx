@@ -8,6 +8,7 @@ from netcore.tcp.flight cimport SENT_LOST, SENT_SACKED, ack_sample_t, sent_t
 from netcore.tcp.rack cimport detect_losses, is_repaired_by_probe, recovery_ended, take_delivered
 from netcore.tcp.scoreboard cimport first_sent, mark_expired, mark_lost, split
 from netcore.tcp.seqnum cimport seq_geq, seq_gt
+from netcore.tcp.statistics cimport count_news
 from netcore.tcp.tcb cimport (
     FRTO_FIRST, FRTO_OFF, FRTO_SECOND, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, PHASE_REDUCING, TIMER_PROBE,
     TIMER_REORDERING, UNDO_NEVER, cancel, flight_size, is_anything_lost, tcb_t, want_output,
@@ -136,6 +137,7 @@ cdef void take_news(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, int6
     if sample.rtt:
         note_min_rtt(tcb, sample.rtt, now)
     finish_rate(tcb, sample)
+    count_news(tcb, sample)
     if sample.acked:
         tcb.dupacks = 0
     if undo_if_spurious(tcb, seg, sample, now):

@@ -340,6 +340,8 @@ cdef struct tcb_t:
     uint32_t in_flight
     uint32_t sacked
     uint32_t sacked_segments
+    # segments that went again
+    uint32_t total_retrans
 
     # congestion control
     const congestion_t* congestion
@@ -384,6 +386,8 @@ cdef struct tcb_t:
     uint32_t rack_end
     uint32_t rack_fack
     uint32_t rack_dsack_round
+    # how often rcv_nxt has come round to irs
+    uint32_t rcv_rounds
     int64_t rack_sent
     int64_t rack_rtt
     # the least round trip of the last minute, of this and of the one before, ns; 0: none

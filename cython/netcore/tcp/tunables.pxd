@@ -63,6 +63,8 @@ cdef struct tunables_t:
     int64_t neighbor_tries
     int64_t neighbor_queue
     int64_t neighbor_limit
+    # what tcp_info tells of a connection beside what TCP needs is counted (statistics_t bytes more each), 0 or 1
+    int64_t connection_statistics
 
 
 cdef inline void set_default_tunables(tunables_t* t) noexcept nogil:
@@ -108,3 +110,4 @@ cdef inline void set_default_tunables(tunables_t* t) noexcept nogil:
     t.neighbor_tries = 3
     t.neighbor_queue = 64
     t.neighbor_limit = 1024
+    t.connection_statistics = 0

@@ -1,0 +1,1 @@
+"""What another process may read of a running stack: its connections, its listeners and its counters."""
