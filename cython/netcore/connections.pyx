@@ -94,9 +94,9 @@ cdef uint32_t read_slice(host_t* host, uint32_t* place, bint* ended, row_t* rows
     """From bucket `place` on, which is moved; whole buckets, but for one that no slice would hold."""
     cdef int64_t now = host_time(host)
     cdef uint32_t count = 0
-    cdef uint32_t seen, i
+    cdef uint32_t seen, _i
     cdef const table_node_t* node
-    for i in range(<uint32_t> BUCKETS):
+    for _i in range(<uint32_t> BUCKETS):
         if place[0] > host.transport.connections.mask:
             ended[0] = True
             return count

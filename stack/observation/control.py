@@ -69,9 +69,7 @@ class ControlSocket:
         listener = _listen(path)
         self._path, self._inode = path, path.lstat().st_ino
         ready = threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, args=(listener, ready), name="wspstack-control", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, args=(listener, ready), name="wspstack-control", daemon=True)
         self._thread.start()
         ready.wait()
         LOG.info("control socket %s", path)

@@ -94,9 +94,7 @@ class Choice:
     @property
     def listeners(self) -> bool:
         """Whether a listener may be among them."""
-        return (
-            (self._states is None or "LISTEN" in self._states) and self._remote is None and self._remote_port is None
-        )
+        return (self._states is None or "LISTEN" in self._states) and self._remote is None and self._remote_port is None
 
     @property
     def connections(self) -> bool:

@@ -75,7 +75,10 @@ class Settings:
             seed=b"packetdrill script",
             congestion=self.congestion,
             backlog_max=65535,
-            tunables={name: value for name, value in self.tunables.items() if name not in own},
+            tunables={
+                "connection_statistics": 1,  # assertions of tcp_info may ask for any of its fields
+                **{name: value for name, value in self.tunables.items() if name not in own},
+            },
             **{name: bool(value) if name == "syn_protection" else value for name, value in named.items()},
         )
 

@@ -18,8 +18,8 @@ cdef enum:
     NO_THRESHOLD = 0x7fffffff
 
 cdef struct tcp_info_t:
-    # the kernel's numbers: ESTABLISHED 1, SYN-SENT 2, SYN-RECEIVED 3, FIN-WAIT-1 4, FIN-WAIT-2 5, TIME-WAIT 6, CLOSED 7,
-    # CLOSE-WAIT 8, LAST-ACK 9, LISTEN 10, CLOSING 11
+    # the kernel's numbers: ESTABLISHED 1, SYN-SENT 2, SYN-RECEIVED 3, FIN-WAIT-1 4, FIN-WAIT-2 5, TIME-WAIT 6,
+    # CLOSED 7, CLOSE-WAIT 8, LAST-ACK 9, LISTEN 10, CLOSING 11
     uint8_t tcpi_state
     # 0 open, 1 disorder (something is SACKed, nothing lost), 2 window comes down, 3 recovery, 4 loss
     uint8_t tcpi_ca_state
@@ -99,8 +99,8 @@ cdef struct tcp_info_t:
     bint received_text
     bint received_ack
 
-# Reads a connection under its host's lock; `now` in ns. Work is bounded: beyond 4,096 outstanding stretches tcpi_unacked
-# and tcpi_lost are taken from bytes and full segments.
+# Reads a connection under its host's lock; `now` in ns. Work is bounded: beyond 4,096 outstanding stretches
+# tcpi_unacked and tcpi_lost are taken from bytes and full segments.
 cdef void fill_tcp_info(const tcb_t* tcb, int64_t now, tcp_info_t* info) noexcept nogil
 # The same as a dictionary, without what has no source.
 cdef dict known_fields(tcp_info_t info)

@@ -8,7 +8,7 @@ from netcore.tcp.ecn cimport ECN_SENDS
 from netcore.tcp.flight cimport SENT_AGAIN, sent_t
 from netcore.tcp.statistics cimport statistics_of, statistics_t
 from netcore.tcp.tcb cimport (
-    CLOSED, CLOSE_WAIT, CLOSING, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK, LISTEN, PHASE_LOSS, PHASE_RECOVERY,
+    CLOSE_WAIT, CLOSING, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK, LISTEN, PHASE_LOSS, PHASE_RECOVERY,
     PHASE_REDUCING, SYN_RECEIVED, SYN_SENT, TIME_WAIT, backed_off_rto, flight_size, is_synchronized, queue_seq,
     receive_window, tcb_t,
 )
@@ -104,7 +104,7 @@ cdef void count_outstanding(const tcb_t* tcb, tcp_info_t* info) noexcept nogil:
     info.tcpi_retrans = again
 
 
-cdef void put_statistics(const tcb_t* tcb, const statistics_t* statistics, int64_t now, tcp_info_t* info) noexcept nogil:
+cdef void put_statistics(const statistics_t* statistics, int64_t now, tcp_info_t* info) noexcept nogil:
     info.tcpi_segs_out = statistics.segs_out
     info.tcpi_segs_in = statistics.segs_in
     info.tcpi_data_segs_in = statistics.data_segs_in
@@ -177,7 +177,7 @@ cdef void fill_tcp_info(const tcb_t* tcb, int64_t now, tcp_info_t* info) noexcep
     info.tcpi_rcv_wnd = receive_window(tcb)
     info.counted = statistics != NULL
     if statistics != NULL:
-        put_statistics(tcb, statistics, now, info)
+        put_statistics(statistics, now, info)
     elif tcb.last_sent != NEVER:
         info.sent_text = True
         info.tcpi_last_data_sent = <uint32_t> ((now - tcb.last_sent) // MILLISECOND)
