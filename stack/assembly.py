@@ -3,8 +3,9 @@
 import atexit
 import logging
 import weakref
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from netcore.engine import Engine
 from netcore.impair import Impairment
@@ -15,6 +16,9 @@ from stack.wsp.constants import WSASYSNOTREADY
 from stack.wsp.errors import error_name
 from stack.wsp.provider import HIGHEST_VERSION, Provider
 from stack.wsp.structures import WSAPROTOCOL_INFOW, WSPDATA, WSPPROC_TABLE
+
+if TYPE_CHECKING:
+    from stack.observation.control import ControlSocket
 
 LOG = logging.getLogger("wspstack.stack")
 
@@ -99,6 +103,7 @@ class Stack:
             on_failure=self._device_failed,
         )
         self._provider = Provider(self._driver, config)
+        self._control = _control_socket(self, config.control)
         self._table: WSPPROC_TABLE | None = None
         self._running = False
         self._failed = False
@@ -155,8 +160,18 @@ class Stack:
         )
 
     def start(self) -> None:
-        """Starts the loop; from here on the host answers. Raises RuntimeError the second time: a stack runs once."""
+        """Starts the loop; from here on the host answers. Raises RuntimeError the second time: a stack runs once.
+
+        Raises stack.observation.places.ControlError when the control socket that the configuration asks for cannot be
+        made; the stack is stopped then.
+        """
         self._driver.start()
+        if self._control is not None:
+            try:
+                self._control.start()
+            except OSError:
+                self._driver.stop()
+                raise
         self._running = True
         # CLEAN-5: an in-process stack dies with its process; what is under way is drained first.
         weak = weakref.ref(self)
@@ -178,6 +193,8 @@ class Stack:
             return True
         self._running = False
         atexit.unregister(self._at_exit)
+        if self._control is not None:
+            self._control.stop()
         self._provider.end()
         # Without a device nothing more will be delivered: there is nothing to wait for.
         milliseconds = 0 if self._failed else self.config.drain_time_ms
@@ -205,6 +222,14 @@ class Stack:
         self._failed = True
         LOG.error("the device failed: %s", error)
         self._provider.network_down()
+
+
+def _control_socket(stack: Stack, wish: bool | str) -> "ControlSocket | None":
+    if wish is False:
+        return None
+    from stack.observation.control import ControlSocket
+
+    return ControlSocket(stack, None if wish is True else Path(wish))
 
 
 def undelivered(engine: Engine) -> int:

@@ -99,6 +99,8 @@ class StackConfig(BaseModel):
     """COND_REQUEST_LIFE: of an unanswered conditional request after its last SYN (ACPT-34)."""
     congestion: str | None = None
     """Congestion control algorithm of new connections by name (`netcore.engine.congestion_names()`); None: cubic."""
+    control: bool | str = False
+    """Answer `wspstack ss` and `stat` on a Unix socket for this user alone: True, or the socket's path."""
     drain_time_ms: Annotated[int, Field(ge=0, le=86_400_000)] = 5000
     """DRAIN_TIME: how long stopping waits for data of closed sockets to be delivered (CLEAN-5)."""
 

@@ -8,10 +8,10 @@ def connection_slice(host: Engine, place: int = 0, info: bool = True) -> tuple[l
     """The connections and TIME-WAIT records from `place` on, at most 64, and the place of the next slice, -1: none.
 
     Each: state (RFC 9293's name), local, local_port, remote, remote_port (packed addresses, ports in host order),
-    recv_q and send_q (bytes that the program has not taken, that the peer has not acknowledged), orphan, congestion (None for
-    TIME-WAIT), timer (its name as `ss -o` has it and ns left; None), with `info` the fields of `Endpoint.tcp_info`.
-    A connection that is there all the while comes once, or twice when the table grew between two slices. ValueError for
-    a negative place.
+    recv_q and send_q (bytes that the program has not taken, that the peer has not acknowledged), orphan, congestion
+    (None for TIME-WAIT), timer (its name as `ss -o` has it and ns left; None), with `info` the fields of
+    `Endpoint.tcp_info`. A connection that is there all the while comes once, or twice when the table grew between two
+    slices. ValueError for a negative place.
     """
 
 def listener_rows(host: Engine, most: int = 1024) -> list[dict[str, Any]]:

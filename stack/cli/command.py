@@ -15,12 +15,16 @@ from stack.cli.run import run
 from stack.cli.serve import serve
 from stack.cli.services import services
 from stack.cli.simulate import simulate
+from stack.cli.ss import ss
+from stack.cli.stat import stat
 
 EXAMPLES = """\b
 Examples:
   wspstack run                            a stack, a file server, a proof; until Ctrl-C
   wspstack run -- curl -s http://10.77.0.2/
   wspstack serve --capture out.pcapng .   the files of this directory, and a capture
+  wspstack ss -ti                         connections of a running stack, as ss(8) shows the kernel's
+  wspstack stat --interval 1              its counters, as nstat(8) shows the kernel's
   wspstack relay --delay 10 --loss 1      two namespaces joined by a bad link
   wspstack simulate run scenario.json     hosts and links under a virtual clock
   wspstack plot out.pcapng                a picture of its largest connection
@@ -85,5 +89,5 @@ def wspstack(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for subcommand in (run, serve, services, relay, simulate, plot, packetdrill, clean):
+for subcommand in (run, serve, services, ss, stat, relay, simulate, plot, packetdrill, clean):
     wspstack.add_command(subcommand)

@@ -41,6 +41,10 @@ class Ending:
         if self._failure is not None:
             raise self._failure
 
+    def wait_for(self, seconds: float) -> bool:
+        """Returns True when one of the signals comes, or has come, and False after so many seconds."""
+        return self._wished.wait(seconds)
+
     def fail(self, failure: Exception) -> None:
         """Ends the wait with a failure; from any thread."""
         self._failure = failure

@@ -99,6 +99,7 @@ def running_stack(
         gateway=None if gateway is None else str(gateway),
         mtu=options.mtu,
         offloads=options.offloads,
+        tunables={"connection_statistics": 1} if options.observed else {},
     )
     inbound, outbound = options.faults.impairments(options.mtu) or (None, None)
     if options.faults.any:
@@ -109,7 +110,30 @@ def running_stack(
             undo.enter_context(_capture(stack, options, tap))
         stack.start()
         undo.callback(stop, stack)
+        undo.enter_context(observed(stack, options))
         yield stack
+
+
+@contextlib.contextmanager
+def observed(stack: "Stack", options: HostOptions) -> Iterator[None]:
+    """Lets `wspstack ss` and `stat` ask the stack, unless the options say otherwise."""
+    if not options.observed:
+        yield
+        return
+    from stack.observation.control import ControlSocket
+    from stack.observation.places import ControlError
+
+    control = ControlSocket(stack, options.control)
+    try:
+        control.start()
+    except ControlError as error:
+        if options.control is not None:
+            raise click.ClickException(f"--control: {error}") from error
+        note(f"{error}: `wspstack ss` and `stat` do not see this stack")
+    try:
+        yield
+    finally:
+        control.stop()
 
 
 def stop(stack: "Stack") -> None:

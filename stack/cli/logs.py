@@ -5,7 +5,7 @@ import logging
 import click
 
 ROOT = "wspstack"
-SUBSYSTEMS = ("applications", "driving", "stack", "wsp")
+SUBSYSTEMS = ("applications", "driving", "observation", "stack", "wsp")
 LEVELS = ("debug", "info", "warning", "error")
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from stack.cli.host import THREAD_STACK, stop
+from stack.cli.host import THREAD_STACK, observed, stop
 from stack.cli.options import DEFAULT_ADDRESS, HostOptions
 from stack.cli.proof import Proof, ProofFailed, Sample, compare, web_address
 
@@ -45,6 +45,7 @@ def memory_hosts(options: HostOptions) -> "Iterator[tuple[Stack, Stack]]":
         for stack in (server, client):
             stack.start()
             undo.callback(stop, stack)
+        undo.enter_context(observed(server, options))
         yield server, client
 
 

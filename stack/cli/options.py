@@ -58,6 +58,8 @@ class HostOptions:
     offloads: bool = True
     faults: LinkFaults = NO_FAULTS
     capture: Path | None = None
+    observed: bool = True
+    control: Path | None = None
 
 
 def _check(chosen: HostOptions) -> None:
@@ -65,6 +67,8 @@ def _check(chosen: HostOptions) -> None:
         raise click.BadParameter(f"{chosen.tap!r}: a device name has 1 to 15 octets and no slash", param_hint="'--tap'")
     if chosen.capture is not None and not chosen.capture.absolute().parent.is_dir():
         raise click.BadParameter(f"{chosen.capture}: there is no such folder", param_hint="'--capture'")
+    if chosen.control is not None and not chosen.observed:
+        raise click.UsageError("--control and --no-control exclude each other: leave one of them out")
     interface = chosen.address or DEFAULT_ADDRESS
     if chosen.gateway is not None and (chosen.address is not None or chosen.tap is not None):
         if chosen.gateway not in interface.network or chosen.gateway == interface.ip:
@@ -94,6 +98,13 @@ _HOST_OPTIONS: list[Callable[[Any], Any]] = [
         help="Write the stack's frames to a pcapng file (tshark, Wireshark).",
     ),
     click.option(
+        "--control",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="PATH",
+        help="The socket on which `wspstack ss` and `stat` ask (default: one of its own where they look).",
+    ),
+    click.option("--no-control", "unobserved", is_flag=True, help="No such socket."),
+    click.option(
         "--log",
         "levels",
         type=logs.chosen_levels,
@@ -115,11 +126,13 @@ def host_options(command: Callable[..., Any]) -> Callable[..., Any]:
         mtu: int,
         offloads: bool,
         capture: Path | None,
+        control: Path | None,
+        unobserved: bool,
         faults: LinkFaults,
         levels: dict[str, int] | None,
         **rest: Any,
     ) -> Any:
-        host = HostOptions(tap, address, gateway, mtu, offloads, faults, capture)
+        host = HostOptions(tap, address, gateway, mtu, offloads, faults, capture, not unobserved, control)
         _check(host)
         logs.configure(levels)
         return command(host=host, **rest)

@@ -4,7 +4,7 @@ import ipaddress
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final, Protocol
 
 from netcore.connections import connection_slice, listener_rows
@@ -40,14 +40,7 @@ def stack_document(stack: Observed) -> dict[str, Any]:
 
 def counters_document(stack: Observed) -> dict[str, Any]:
     """Returns the counters by table."""
-    usage = stack.engine.usage()
-    # what the kernel calls a counter and is the number of connections now
-    counters = {**stack.counters(), "CurrEstab": _established(usage)}
-    return {"stack": stack_document(stack), "counters": grouped(counters)}
-
-
-def _established(usage: Mapping[str, int]) -> int:
-    return max(0, usage["connections"] - usage["half_open"])
+    return {"stack": stack_document(stack), "counters": grouped(stack.counters())}
 
 
 def answer(stack: Observed, request: Request) -> Iterator[str]:

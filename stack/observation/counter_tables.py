@@ -29,7 +29,6 @@ KERNEL_TABLES: Final[dict[str, tuple[str, ...]]] = {
         "PassiveOpens",
         "AttemptFails",
         "EstabResets",
-        "CurrEstab",
         "InSegs",
         "OutSegs",
         "RetransSegs",

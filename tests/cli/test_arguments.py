@@ -11,7 +11,7 @@ from stack.cli.command import wspstack
 
 Invoke = Callable[..., Result]
 
-COMMANDS = ("run", "serve", "services", "relay", "simulate", "plot", "clean")
+COMMANDS = ("run", "serve", "services", "ss", "stat", "relay", "simulate", "plot", "clean")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from stack.observation.places import DIRECTORY_VARIABLE
 from tapdev import Namespace
 from tests.cli.commands import COMMAND, ROOT, SECONDS, require_device, running, wspstack
 
@@ -272,3 +273,46 @@ def test_log_of_one_subsystem_goes_to_stderr(folder: Path) -> None:
     assert result.returncode == 0
     assert "wspstack.stack INFO" in result.stderr
     assert "wspstack.wsp" not in result.stderr
+
+
+def test_running_stack_can_be_asked_until_it_ends(folder: Path, tmp_path: Path) -> None:
+    told = {**os.environ, DIRECTORY_VARIABLE: str(tmp_path / "control")}
+    with running("serve", str(folder), env=told) as command:
+        listeners = wspstack("ss", "-tlnp", env=told)
+        assert (listeners.returncode, listeners.stderr) == (0, "")
+        assert "0.0.0.0:80" in listeners.stdout
+        assert f"pid={command.process.pid}" in listeners.stdout
+        assert "WspstackFramesIn" in wspstack("stat", "--all", env=told).stdout
+        assert command.end(signal.SIGTERM) == (0, "")
+    assert list((tmp_path / "control").iterdir()) == []
+    assert "no stack of yours runs" in wspstack("ss", env=told).stderr
+
+
+def test_killed_stack_is_none_that_runs(folder: Path, tmp_path: Path) -> None:
+    told = {**os.environ, DIRECTORY_VARIABLE: str(tmp_path / "control")}
+    with running("serve", str(folder), env=told) as command:
+        command.end(signal.SIGKILL)
+    wspstack("clean")
+    assert len(list((tmp_path / "control").iterdir())) == 1
+    assert "no stack of yours runs" in wspstack("stat", env=told).stderr
+    assert list((tmp_path / "control").iterdir()) == []
+
+
+def test_stack_that_is_not_to_be_asked_makes_no_socket(folder: Path, tmp_path: Path) -> None:
+    told = {**os.environ, DIRECTORY_VARIABLE: str(tmp_path / "control")}
+    with running("serve", str(folder), "--no-control", env=told) as command:
+        assert not (tmp_path / "control").exists()
+        assert command.end(signal.SIGTERM) == (0, "")
+
+
+def test_place_where_no_socket_can_be_is_said_and_the_stack_runs(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "control").write_text("")
+    told = {**os.environ, DIRECTORY_VARIABLE: str(tmp_path / "control")}
+    with running("serve", str(folder), env=told) as command:
+        status, errors = command.end(signal.SIGTERM)
+    assert status == 0
+    assert "`wspstack ss` and `stat` do not see this stack" in errors
+    result = wspstack("serve", str(folder), "--control", str(tmp_path / "missing" / "socket"))
+    assert result.returncode == 1
+    assert result.stderr.startswith("wspstack: --control: no control socket at")
+    assert result.stderr.count("\n") == 1
