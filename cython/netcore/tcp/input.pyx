@@ -445,11 +445,7 @@ cdef bint take_text(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noe
         abort_connection(tcb, STATUS_ABORTED)
         return False
     if seg.seq != tcb.rcv_nxt:
-        count_out_of_order(tcb, seg)
-        if keep_out_of_order(tcb, seg.seq, seg.text, seg.text_length):
-            tcb.transport.counters.TCPOFOQueue += 1
-        else:
-            tcb.transport.counters.TCPOFODrop += 1
+        count_out_of_order(tcb, seg, keep_out_of_order(tcb, seg.seq, seg.text, seg.text_length))
         owe_duplicate(tcb)
         return True
     if not take_in_order(tcb, seg, frame, &filled):

@@ -19,7 +19,7 @@ from netcore.tcp.scoreboard cimport (
     first_lost, join_lost, last_sent, may_record, sent_again, sent_first, split,
 )
 from netcore.tcp.seqnum cimport seq_gt, seq_lt
-from netcore.tcp.statistics cimport count_text_again
+from netcore.tcp.statistics cimport count_again, count_text_again
 from netcore.tcp.tcb cimport (
     CLOSED, FRTO_OFF, FRTO_SECOND, LISTEN, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, SYN_RECEIVED, SYN_SENT,
     TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_PACING, TIMER_RETRANSMIT, TIME_WAIT, backed_off_rto, cancel, flight_size,
@@ -163,8 +163,7 @@ cdef bint handshake_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcep
         tcb.last_sent = now
     else:
         tcb.transport.counters.TCPSynRetrans += 1
-        tcb.transport.counters.RetransSegs += 1
-        tcb.total_retrans += 1
+        count_again(tcb, 1)
         # which of them is answered will not be known (Karn)
         tcb.last_sent = NEVER
     if tcb.due[<int> TIMER_RETRANSMIT] == NEVER:
@@ -202,8 +201,7 @@ cdef uint32_t largest_text(const tcb_t* tcb) noexcept nogil:
 
 
 cdef void count_resent(tcb_t* tcb, uint32_t segments) noexcept nogil:
-    tcb.transport.counters.RetransSegs += segments
-    tcb.total_retrans += segments
+    count_again(tcb, segments)
     if tcb.phase == PHASE_LOSS:
         tcb.transport.counters.TCPSlowStartRetrans += segments
     elif tcb.phase == PHASE_RECOVERY:
@@ -298,8 +296,7 @@ cdef bint send_tail_probe(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept 
             if stretch == NULL:
                 return False
         resend(tcb, out, stretch, now)
-        tcb.transport.counters.RetransSegs += 1
-        tcb.total_retrans += 1
+        count_again(tcb, 1)
         tcb.probe_again = True
     tcb.transport.counters.TCPLossProbes += 1
     tcb.probe_out = True

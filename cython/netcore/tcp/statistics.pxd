@@ -62,14 +62,24 @@ cdef inline void count_departure(tcb_t* tcb, const segment_out_t* out, int64_t n
     statistics.segs_out += segments
 
 
+cdef inline void count_again(tcb_t* tcb, uint32_t segments) noexcept nogil:
+    """Segments that go again, on every host."""
+    tcb.transport.counters.RetransSegs += segments
+    tcb.total_retrans += segments
+
+
 cdef inline void count_text_again(tcb_t* tcb, uint32_t length) noexcept nogil:
     cdef statistics_t* statistics = statistics_of(tcb)
     if statistics != NULL:
         statistics.bytes_retrans += length
 
 
-cdef inline void count_out_of_order(tcb_t* tcb, const segment_t* seg) noexcept nogil:
+cdef inline void count_out_of_order(tcb_t* tcb, const segment_t* seg, bint kept) noexcept nogil:
     cdef statistics_t* statistics = statistics_of(tcb)
+    if kept:
+        tcb.transport.counters.TCPOFOQueue += 1
+    else:
+        tcb.transport.counters.TCPOFODrop += 1
     if statistics != NULL:
         statistics.rcv_ooopack += seg.wire_segments
 
