@@ -50,6 +50,8 @@ def read_arguments(arguments: list[str] | None, faults: list[Fault]) -> argparse
             parser.error(f"there is no fault {number}; --list prints those there are")
     if options.seeds < 0 or options.jobs < 1:
         parser.error(f"--seeds {options.seeds} --jobs {options.jobs}: at least 0 seeds and 1 job")
+    if options.resume is not None and not options.resume.absolute().parent.is_dir():
+        parser.error(f"--resume {options.resume}: there is no folder {options.resume.absolute().parent}")
     return options
 
 

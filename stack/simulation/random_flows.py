@@ -34,11 +34,19 @@ def random_flows(dice: Dice, hosts: dict[str, Settings], *, healed: int) -> list
 def _flow(dice: Dice, client: str, server: str, hosts: dict[str, Settings], budget: int, late: int) -> FlowPlan:
     segment = max(16, min(hosts[name].get("mtu", 1500) for name in (client, server)) - 60)
     habits = [_habits(dice), _habits(dice)]
+    narrow = dice.chance(4)
+    if narrow:
+        # windows that close on both sides at once, again and again: probes meet probes
+        budget = min(budget, 400)
+        for habit in habits:
+            habit.update(_narrow(dice))
     grain = [_grain(hosts, client, server, habits[0], habits[1], segment)]
     grain.append(_grain(hosts, server, client, habits[1], habits[0], segment))
     kind = dice.pick(("up", "down", "both", "both", "request", "tiny"))
     up, down = (dice.scale(1, max(2, budget * size)) for size in grain)
-    if kind == "up":
+    if narrow:
+        pass
+    elif kind == "up":
         down = 0
     elif kind == "down":
         up = 0
@@ -74,6 +82,15 @@ def _habits(dice: Dice) -> Settings:
     if dice.chance(15):
         habits["send_buffer"] = dice.scale(500, 200_000)
     return habits
+
+
+def _narrow(dice: Dice) -> Settings:
+    """A reader that takes little at a time, out of a buffer of a few segments."""
+    return {
+        "receive_buffer": dice.scale(500, 8000),
+        "read_size": dice.scale(500, 4000),
+        "read_pause": dice.scale(100 * MILLISECOND, 5 * SECOND),
+    }
 
 
 def _grain(

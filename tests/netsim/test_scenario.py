@@ -140,7 +140,7 @@ def test_times_of_a_scenario_count_from_its_start() -> None:
 
 def test_numbers_of_some_random_scenarios_pass_zero() -> None:
     found = 0
-    for scenario in map(random_scenario, range(150)):
+    for scenario in map(random_scenario, range(250)):
         if scenario.start:
             network = build(scenario)
             finish(scenario, network)

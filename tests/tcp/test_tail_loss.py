@@ -304,6 +304,37 @@ def test_loss_that_the_probe_repaired_halves_the_window(host):
     assert host.counter("RetransSegs") == 1
 
 
+@pytest.mark.requirement("REC-4")
+def test_reduction_for_what_the_probe_repaired_is_not_undone_by_a_report_of_before(host):
+    """A recovery that was spurious, then a loss at the tail: the late DSACK is about the recovery alone."""
+    peer, endpoint = running(host, 10)
+    host.advance(RTT)
+    acknowledge(peer, 0, (1, 4))
+    assert sent(peer) == [0]
+    host.advance(RTT)
+    acknowledge(peer, 10)
+    endpoint.send(bytes(2 * MSS))
+    assert sent(peer) == [10, 11]
+    host.advance(RTT)
+    acknowledge(peer, 11)
+    host.advance(host.until_deadline())
+    assert sent(peer) == [11]
+    host.advance(RTT)
+    acknowledge(peer, 12)
+    before = endpoint.info()["ssthresh"]
+    endpoint.send(bytes(2 * MSS))
+    assert sent(peer) == [12, 13]
+    host.advance(RTT)
+    acknowledge(peer, 14)
+    assert host.counter("TCPLossProbeRecovery") == 1
+    after = endpoint.info()["ssthresh"]
+    assert after < before
+    peer.send("A", ack=at(14), blocks=[(at(0), at(1))])
+    assert host.counter("TCPDSACKRecv") == 1
+    assert host.counter("TCPDSACKUndo") == 0
+    assert endpoint.info()["ssthresh"] == after
+
+
 def test_loss_that_the_probe_repaired_counts_once(host):
     peer, endpoint = probed(host)
     host.advance(RTT)

@@ -26,7 +26,7 @@ cdef struct chunk_pool_t:
     chunk_t* large
     uint32_t small_cached
     uint32_t large_cached
-    # bytes of capacity handed out and not given back
+    # bytes of capacity handed out and not given back, and of records that whoever holds them adds (LIM-2)
     int64_t in_use
     int64_t limit
 

@@ -39,10 +39,14 @@ cdef void measure_trip(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept n
 
     Without timestamps: the time in which as much came as was announced when it began, which is at least that.
     """
+    cdef int64_t sample
     if tcb.timestamps:
         if seg.tsecr != tcb.trip_mark and seg.tsecr and seg.text_length >= tcb.rcv_mss:
             tcb.trip_mark = seg.tsecr
-            note_trip(tcb, <int64_t> (timestamp_now(tcb, now) - seg.tsecr) * TIMESTAMP_TICK)
+            sample = <int64_t> (timestamp_now(tcb, now) - seg.tsecr) * TIMESTAMP_TICK
+            # an echo of nothing we sent
+            if sample <= tcb.transport.tunables.rto_maximum * 4:
+                note_trip(tcb, sample)
         return
     if tcb.trip_since and not seq_geq(tcb.rcv_nxt, tcb.trip_mark):
         return

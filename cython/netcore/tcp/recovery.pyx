@@ -155,6 +155,8 @@ cdef void take_news(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, int6
     if is_repaired_by_probe(tcb, seg, sample) and tcb.phase == PHASE_OPEN and sample.lost == 0:
         # RFC 8985 7.4.2: the loss was repaired, the congestion that it tells of still counts
         tcb.congestion.on_loss(tcb, now)
+        # a late report about an earlier recovery is none about this
+        tcb.undo = UNDO_NEVER
         if not tcb.congestion.owns_window and tcb.cwnd > tcb.ssthresh:
             tcb.cwnd = tcb.ssthresh
         tcb.transport.counters.TCPLossProbeRecovery += 1

@@ -59,6 +59,8 @@ cdef bint may_record(tcb_t* tcb) noexcept nogil:
 cdef void insert_behind(tcb_t* tcb, treap_node_t* before, sent_t* stretch, uint32_t start) noexcept nogil:
     treap_insert_after(&tcb.flight.sent, before, &stretch.node, stretch, start,
                        <uint32_t> (random_next(&tcb.transport.priorities) >> 32))
+    # LIM-2: with a small MSS, or cut by a peer's blocks, they are more than the text
+    tcb.transport.pool.in_use += sizeof(sent_t)
 
 
 cdef void enter_flight(tcb_t* tcb, sent_t* stretch, int64_t now) noexcept nogil:
@@ -98,6 +100,7 @@ cdef void sent_again(tcb_t* tcb, sent_t* stretch, int64_t now) noexcept nogil:
 
 cdef void remove(tcb_t* tcb, sent_t* stretch) noexcept nogil:
     treap_remove(&tcb.flight.sent, &stretch.node)
+    tcb.transport.pool.in_use -= sizeof(sent_t)
     slab_give(&tcb.transport.sents, stretch)
 
 

@@ -355,7 +355,7 @@ cdef void begin(tcb_t* tcb, int64_t now) noexcept nogil:
     memset(state, 0, sizeof(bbr_t))
     start_window(tcb)
     state.mode = STARTUP
-    state.least_rtt = tcb.rtt.srtt
+    state.least_rtt = tcb.rtt.srtt if tcb.rtt.srtt < RTT_LIMIT else RTT_LIMIT
     state.least_rtt_at = state.lump_began = now
     set_first_pace(tcb, state)
 
