@@ -5,7 +5,7 @@ from typing import Any
 from netcore.engine import Engine
 
 def connection_slice(host: Engine, place: int = 0, info: bool = True) -> tuple[list[dict[str, Any]], int]:
-    """The connections and TIME-WAIT records from `place` on, at most 64, and the place of the next slice, -1: none.
+    """The connections and TIME-WAIT records from `place` on, at most 32, and the place of the next slice, -1: none.
 
     Each: state (RFC 9293's name), local, local_port, remote, remote_port (packed addresses, ports in host order),
     recv_q and send_q (bytes that the program has not taken, that the peer has not acknowledged), orphan, congestion

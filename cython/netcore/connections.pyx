@@ -18,9 +18,9 @@ from netcore.tcp.tcb cimport (
 from netcore.wire.address cimport address_t
 
 cdef enum:
-    # of one slice: places in the table, and what they may hold
+    # of one slice: places in the table, and what they may hold; a caller makes objects of so many at a stretch
     BUCKETS = 1024
-    ROWS = 64
+    ROWS = 32
 
 cdef struct row_t:
     address_t local

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from stack.observation.places import ControlError, checked, control_directory, running_sockets
 
-_SECONDS: Final = 35.0  # longer than a stack takes to give a client up
+_SECONDS: Final = 65.0  # longer than a stack takes to give a client up
 _ANSWER_LIMIT: Final = 512 << 20  # bytes; far above the largest answer
 
 

@@ -1,7 +1,7 @@
 """The control socket of a running stack: a thread that answers other processes of the same user, one line each.
 
 A client sends one JSON object in one line (`stack.observation.requests.Request`) and gets one JSON document back. The
-thread shares with the data path the host's lock, for some 64 connections at a time, and the interpreter.
+thread shares with the data path the host's lock, for some 32 connections at a time, and the interpreter.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ CLIENTS_MOST: Final = 8
 
 _QUEUE: Final = 16
 _REQUEST_SECONDS: Final = 5.0
-_ANSWER_SECONDS: Final = 30.0
+_ANSWER_SECONDS: Final = 60.0
 _PAUSE: Final = 0.001  # s between two slices, in which program and stack go first
 
 

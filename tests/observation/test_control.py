@@ -15,10 +15,11 @@ from netcore.engine import tunable_names
 from stack.assembly import Stack
 from stack.config import ConfigurationError, StackConfig
 from stack.observation import control as control_module
+from stack.observation.answers import answer
 from stack.observation.asking import ask, find_stack
 from stack.observation.control import CLIENTS_MOST, ControlSocket
 from stack.observation.places import DIRECTORY_VARIABLE, ControlError, control_directory, running_sockets
-from stack.observation.requests import REQUEST_LIMIT
+from stack.observation.requests import REQUEST_LIMIT, read_request
 from tests.observation.observed import SECONDS, HandStack, answering, exchange
 
 
@@ -94,6 +95,23 @@ def test_answer_that_is_cut_off_says_so() -> None:
         assert (len(told["connections"]), told["more"]) == (2, True)
         told = ask(control.path, get="sockets", limit=5)
         assert (len(told["connections"]), told["more"]) == (5, False)
+
+
+def test_table_that_grows_while_it_is_read_brings_each_connection_once() -> None:
+    stack = HandStack()
+    stack.host.listen(backlog=400)
+    before = range(1000, 1250)
+    for port in before:
+        stack.connection(port, b"")
+    pieces = answer(stack, read_request(b'{"get": "sockets", "states": ["ESTABLISHED"]}'))
+    told = [next(pieces) for _ in range(6)]
+    # 256 places are too few from now on
+    for port in range(2000, 2050):
+        stack.connection(port, b"")
+    rows = json.loads("".join([*told, *pieces]))["connections"]
+    ports = [row["remote_port"] for row in rows]
+    assert len(ports) == len(set(ports))
+    assert set(before) <= set(ports)
 
 
 def test_counters_come_by_table() -> None:

@@ -238,6 +238,7 @@ def test_host_that_does_not_count_leaves_out_what_it_does_not_know(make_host):
     assert info["tcpi_bytes_acked"] == len(TEXT)
 
 
+@pytest.mark.requirement("LIM-1")
 def test_counting_costs_so_many_bytes_and_only_those_who_ask():
     information = build_information()
     assert 0 < information["statistics_bytes"] <= 96
