@@ -40,15 +40,20 @@ def make_directory(directory: Path) -> None:
     """Makes the folder for this user alone. Raises ControlError where somebody else could reach into it."""
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
-        found = directory.lstat()
+        ours = _is_ours_alone(directory)
     except OSError as error:
         raise ControlError(f"no folder {directory} for control sockets: {error.strerror}") from error
-    # In /tmp another user may have come first, with a folder or a link of that name.
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+    if not ours:
         raise ControlError(
             f"{directory} is not a folder of user {os.geteuid()} alone: remove it, or name another in "
             f"{DIRECTORY_VARIABLE}"
         )
+
+
+def _is_ours_alone(directory: Path) -> bool:
+    """In /tmp another user may have come first, with a folder or a link of that name. Raises OSError."""
+    found = directory.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
 def new_path() -> Path:
@@ -86,8 +91,13 @@ def is_answered(path: Path) -> bool:
 def running_sockets() -> list[Path]:
     """Returns the sockets of this user's running stacks; those that killed processes left behind are removed."""
     directory = control_directory()
-    found = []
-    for path in sorted(directory.glob("*.sock")) if directory.is_dir() else []:
+    found: list[Path] = []
+    try:
+        if not _is_ours_alone(directory):
+            return found
+    except OSError:
+        return found
+    for path in sorted(directory.glob("*.sock")):
         try:
             if is_answered(path):
                 found.append(path)

@@ -291,6 +291,13 @@ def test_folder_that_is_not_ours_alone_is_refused(control_folder: Path, tmp_path
         ControlSocket(HandStack()).start()
 
 
+def test_folder_that_others_may_write_to_is_not_looked_into(control_folder: Path) -> None:
+    with answering() as (_, control):
+        assert running_sockets() == [control.path]
+        control_folder.chmod(0o777)
+        assert running_sockets() == []
+
+
 def test_folder_is_that_of_the_session_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(DIRECTORY_VARIABLE)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
