@@ -4,6 +4,7 @@
 not skipped. ``--requirements=only`` prints the table from the collection alone and runs nothing.
 """
 
+import signal
 import textwrap
 import tomllib
 from collections.abc import Iterator
@@ -128,6 +129,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Checks the markers in every run, prints the table when asked."""
+    # the background of a shell ignores it, and so would every program that a test interrupts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asked = config.getoption("--requirements")
     if asked:
         config.pluginmanager.register(RequirementTable(collection_only=asked == "only"), "requirement-table")
