@@ -17,7 +17,7 @@ PATIENCE: Settings = {
     "synack_retries": 200,
     "data_retries": 200,
     "neighbor_tries": 4000,
-    "user_timeout": 3600 * SECOND,
+    "user_timeout": 24 * 3600 * SECOND,
     "fin_wait_2": 1200 * SECOND,
     "msl": 600 * SECOND,
 }
@@ -76,7 +76,8 @@ def _host(dice: Dice) -> Settings:
         host["rto_initial"] = dice.scale(100 * MILLISECOND, 3 * SECOND)
         host["syn_rto"] = dice.scale(100 * MILLISECOND, 3 * SECOND)
     if dice.chance(15):
-        host["rto_maximum"] = dice.scale(2 * SECOND, 120 * SECOND)
+        # RFC 6298 2.5: no less than 60 s; what is sent again each 2 s fills a slow link for ever
+        host["rto_maximum"] = dice.scale(60 * SECOND, 120 * SECOND)
         host["persist_maximum"] = dice.scale(2 * SECOND, 120 * SECOND)
     if dice.chance(20):
         host["maximum_holes"] = dice.scale(1, 128)

@@ -104,6 +104,8 @@ def random_faults(dice: Dice, weather: Weather, usual: Settings) -> Settings:
 LASTING = {"loss", "duplicate", "corrupt", "truncate", "reorder"}
 CLEAR: Settings = {
     "loss": 0, "burst_begin": 0, "duplicate": 0, "corrupt": 0, "truncate": 0, "reorder": 0, "mtu": 65535, "jitter": 0,
+    # a burst that goes on takes nothing any more
+    "burst_loss": 0,
 }  # fmt: skip
 
 

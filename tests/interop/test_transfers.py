@@ -70,7 +70,7 @@ def test_stream_over_a_bad_link_arrives_whole(laboratory: Laboratory, way: str, 
 @pytest.mark.parametrize("algorithm", OUR_NAMES)
 def test_reordering_makes_us_send_hardly_anything_twice(laboratory: Laboratory, algorithm: str) -> None:
     # a queue for all that is under way, so that nothing is lost
-    roomy = replace(LINKS["reorder"], faults={**LINKS["reorder"].faults, "queue": 4 << 20}, seconds=0.7)
+    roomy = replace(LINKS["reorder"], faults={**LINKS["reorder"].faults, "queue": 32 << 20}, seconds=0.7)
     result = laboratory.transfer("uk", algorithm, roomy)
     assert result.dropped == 0
     assert result.spurious_share < SPURIOUS_CEILING

@@ -258,6 +258,22 @@ def test_window_that_closes_over_data_in_flight_is_probed(peer):
     assert endpoint.buffered_bytes == 0
 
 
+def test_window_that_closes_before_anything_could_use_it_is_probed_on(peer):
+    # two ACKs at once, as reordering brings them: the second takes back what the first gave
+    stop_at_zero(peer)
+    peer.host.advance(peer.host.until_deadline())
+    (probe,) = peer.take()
+    peer.ack = probe.seq
+    peer.window = 986
+    opened = peer.segment("A")
+    peer.window = 0
+    peer.host.inject_together(opened, peer.segment("A"))
+    peer.expect_nothing()
+    peer.host.advance(peer.host.until_deadline())
+    (again,) = peer.take()
+    assert (again.seq, len(again.text)) == (probe.seq, 1)
+
+
 def test_fin_waits_for_the_window_and_is_probed_with(peer):
     stop_at_zero(peer, text=b"x" * 1000)
     endpoint = peer.host.endpoints[-1]

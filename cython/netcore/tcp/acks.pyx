@@ -158,7 +158,8 @@ cdef void take_window(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept no
         tcb.persisting = False
         tcb.backoff = 0
         mark_expired(tcb, now, False)
-        cancel(tcb, TIMER_RETRANSMIT)
+        # the next ACK may close the window again before anything has gone
+        restart_timer(tcb, now)
     if tcb.orphan and window and tcb.state != FIN_WAIT_2:
         # the peer's window is no longer closed; the time that FIN-WAIT-2 may last runs on (CLOSE-10)
         cancel(tcb, TIMER_ORPHAN)
