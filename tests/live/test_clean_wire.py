@@ -93,7 +93,9 @@ def capturing(host: LiveHost, file: Path) -> Iterator[None]:
             assert any(line.startswith("File:") for line in iter(process.stderr.readline, "")), "no capture"
             yield
             # Frames reach the file late, and those that have not when the program ends are lost: a mark ends the run.
-            assert host.run("ping", "-c", "1", "-p", MARK.hex(), host.address).returncode == 0
+            # one that is answered: the link may lose some
+            answered = ["ping", "-c", "1", "-W", "1", "-p", MARK.hex(), host.address]
+            wait_until(lambda: host.run(*answered).returncode == 0, SECONDS, lambda: "no answer to a ping")
             wait_until(lambda: file.read_bytes().count(MARK) >= 2, SECONDS, lambda: "the last frame is not in the file")
             process.send_signal(signal.SIGINT)
             said = process.communicate(timeout=SECONDS)[1]
