@@ -11,12 +11,16 @@ from tests.tcp.scripted_peer import Host
 
 
 @pytest.fixture
-def make_host() -> Iterator[Callable[..., Host]]:
-    """Makes hosts; afterwards nothing may be left of them and no illegal transition may have been tried."""
+def make_host(request: pytest.FixtureRequest) -> Iterator[Callable[..., Host]]:
+    """Makes hosts; afterwards nothing may be left of them and no illegal transition may have been tried.
+
+    A module's `HOSTS` are arguments of all its hosts, where a test gives no others.
+    """
     hosts: list[Host] = []
+    usual: dict[str, object] = getattr(request.module, "HOSTS", {})
 
     def make(**arguments: object) -> Host:
-        hosts.append(Host(**arguments))  # type: ignore[arg-type]
+        hosts.append(Host(**{**usual, **arguments}))  # type: ignore[arg-type]
         return hosts[-1]
 
     yield make
@@ -26,7 +30,7 @@ def make_host() -> Iterator[Callable[..., Host]]:
 
 @pytest.fixture
 def host(make_host: Callable[..., Host]) -> Host:
-    """A host with default tunables, MTU 1500, bare IP packets."""
+    """A host with default tunables but for the module's `HOSTS`, MTU 1500, bare IP packets."""
     return make_host()
 
 

@@ -9,17 +9,7 @@ from tests.tcp.flights import LOSS, MSS, OPEN, RECOVERY, RTT, acknowledge, is_un
 from tests.tcp.scripted_peer import MILLISECOND
 
 pytestmark = pytest.mark.requirement("REC-4")
-
-
-@pytest.fixture
-def make_host(make_host):
-    """Hosts whose connections use newreno."""
-    return lambda **arguments: make_host(**{"congestion": "newreno", **arguments})
-
-
-@pytest.fixture
-def host(make_host):
-    return make_host()
+HOSTS = {"congestion": "newreno"}
 
 
 # ---- F-RTO without SACK (RFC 5682 2.1)

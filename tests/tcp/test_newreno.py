@@ -6,17 +6,7 @@ from tests.tcp.scripted_peer import MILLISECOND, MINUTE, SECOND, Peer
 from tests.tcp.segments import wanted
 
 MSS = 1000
-
-
-@pytest.fixture
-def host(make_host):
-    return make_host()
-
-
-@pytest.fixture
-def make_host(make_host):
-    """Hosts whose connections use newreno."""
-    return lambda **arguments: make_host(congestion="newreno", **arguments)
+HOSTS = {"congestion": "newreno"}
 
 
 def running(host, segments=10, more=200):

@@ -9,17 +9,7 @@ from tests.tcp.flights import MSS, OPEN, RECOVERY, RTT, acknowledge, running, se
 pytestmark = pytest.mark.requirement("REC-3")
 
 FLIGHT = 20
-
-
-@pytest.fixture
-def make_host(make_host):
-    """Hosts with an initial window of twenty segments; newreno unless told otherwise."""
-    return lambda **arguments: make_host(**{"congestion": "newreno", "initial_window": FLIGHT, **arguments})
-
-
-@pytest.fixture
-def host(make_host):
-    return make_host()
+HOSTS = {"congestion": "newreno", "initial_window": FLIGHT}
 
 
 def report(peer, arrived):

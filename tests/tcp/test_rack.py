@@ -22,17 +22,7 @@ from tests.tcp.scripted_peer import MILLISECOND
 pytestmark = pytest.mark.requirement("REC-2")
 
 WINDOW = RTT // 4
-
-
-@pytest.fixture
-def make_host(make_host):
-    """Hosts whose connections use newreno."""
-    return lambda **arguments: make_host(congestion="newreno", **arguments)
-
-
-@pytest.fixture
-def host(make_host):
-    return make_host()
+HOSTS = {"congestion": "newreno"}
 
 
 # ---- lost by time (6.2 step 5)

@@ -18,17 +18,7 @@ from tests.tcp.scripted_peer import MILLISECOND, Peer
 from tests.tcp.segments import VnetHeader, wanted
 
 pytestmark = pytest.mark.requirement("REC-1")
-
-
-@pytest.fixture
-def make_host(make_host):
-    """Hosts whose connections use newreno."""
-    return lambda **arguments: make_host(congestion="newreno", **arguments)
-
-
-@pytest.fixture
-def host(make_host):
-    return make_host()
+HOSTS = {"congestion": "newreno"}
 
 
 def finish(peer, endpoint, segments=10):

@@ -22,17 +22,7 @@ pytestmark = pytest.mark.requirement("REC-2")
 
 PROBE_TIME = 2 * RTT
 WORST_DELAYED_ACK = 200 * MILLISECOND
-
-
-@pytest.fixture
-def make_host(make_host):
-    """Hosts whose connections use newreno."""
-    return lambda **arguments: make_host(congestion="newreno", **arguments)
-
-
-@pytest.fixture
-def host(make_host):
-    return make_host()
+HOSTS = {"congestion": "newreno"}
 
 
 # ---- when (7.2)

@@ -15,14 +15,10 @@ from netcore.tcp.rtt cimport rtt_sample
 from netcore.tcp.scoreboard cimport mark_expired, take_cumulative, take_sack
 from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_leq, seq_lt
 from netcore.tcp.tcb cimport (
-    FIN_WAIT_2, READY_SENT, READY_WRITABLE, TIMER_ORPHAN, TIMER_RETRANSMIT, backed_off_rto, cancel, flight_size, notify,
-    queue_seq, schedule, tcb_t, timestamp_now, want_ack, want_output,
+    FIN_WAIT_2, READY_SENT, READY_WRITABLE, TIMER_ORPHAN, TIMER_RETRANSMIT, TIMESTAMP_TICK, backed_off_rto, cancel,
+    flight_size, notify, queue_seq, schedule, tcb_t, time_since_echo, want_ack, want_output,
 )
 from netcore.wire.tcp cimport FIN, SYN, segment_t
-
-cdef enum:
-    # RFC 7323 5.4
-    TIMESTAMP_TICK = 1000000
 
 
 cdef bint is_ack_acceptable(const tcb_t* tcb, const segment_t* seg) noexcept nogil:
@@ -44,16 +40,13 @@ cdef void challenge(tcb_t* tcb, int64_t now) noexcept nogil:
 
 cdef int64_t echoed_round_trip(const tcb_t* tcb, const segment_t* seg, uint32_t acked, int64_t now) noexcept nogil:
     """What the echoed timestamp says, ns in steps of the timestamps' clock; -1: nothing."""
-    cdef int64_t sample
     if seg.tsecr == 0:
         return -1
     if seq_lt(tcb.snd_una - acked, tcb.resent_seq) and <int32_t> (seg.tsecr - tcb.resent_ts) < 0:
         # The echo of the first copy of what was sent again: it came late, or its ACK was lost and this one answers
         # the second copy, which would take the time-out itself for a round trip and double it each time. Karn.
         return -1
-    sample = <int64_t> (timestamp_now(tcb, now) - seg.tsecr) * TIMESTAMP_TICK
-    # an echo of nothing we sent
-    return sample if sample <= tcb.transport.tunables.rto_maximum * 4 else -1
+    return time_since_echo(tcb, seg.tsecr, now)
 
 
 cdef void sample_round_trip(tcb_t* tcb, const segment_t* seg, uint32_t acked, int64_t timed,

@@ -2,13 +2,12 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from netcore.tcp.seqnum cimport seq_geq
-from netcore.tcp.tcb cimport READY_WRITABLE, notify, receive_window, tcb_t, timestamp_now, transport_t
+from netcore.tcp.tcb cimport READY_WRITABLE, notify, receive_window, tcb_t, time_since_echo, transport_t
 from netcore.wire.tcp cimport segment_t
 
 cdef enum:
     # ns; the clock of timestamps is no finer, and shorter delays of either program shall not count as the path's
     SHORTEST_ROUND = 1000000
-    TIMESTAMP_TICK = 1000000
     # segments for which there is room beyond what arrives in a round trip
     SPARE_SEGMENTS = 16
     # parts of the memory limit
@@ -43,9 +42,8 @@ cdef void measure_trip(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept n
     if tcb.timestamps:
         if seg.tsecr != tcb.trip_mark and seg.tsecr and seg.text_length >= tcb.rcv_mss:
             tcb.trip_mark = seg.tsecr
-            sample = <int64_t> (timestamp_now(tcb, now) - seg.tsecr) * TIMESTAMP_TICK
-            # an echo of nothing we sent
-            if sample <= tcb.transport.tunables.rto_maximum * 4:
+            sample = time_since_echo(tcb, seg.tsecr, now)
+            if sample >= 0:
                 note_trip(tcb, sample)
         return
     if tcb.trip_since and not seq_geq(tcb.rcv_nxt, tcb.trip_mark):

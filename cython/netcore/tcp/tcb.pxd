@@ -602,6 +602,17 @@ cdef inline uint32_t receive_window(const tcb_t* tcb) noexcept nogil:
     return tcb.rcv_adv - tcb.rcv_nxt
 
 
+cdef enum:
+    # ns (RFC 7323 5.4)
+    TIMESTAMP_TICK = 1000000
+
+
 cdef inline uint32_t timestamp_now(const tcb_t* tcb, int64_t now) noexcept nogil:
     """TSval: a clock of 1 ms (RFC 7323 5.4)."""
-    return <uint32_t> (now // 1_000_000) + tcb.ts_offset
+    return <uint32_t> (now // TIMESTAMP_TICK) + tcb.ts_offset
+
+
+cdef inline int64_t time_since_echo(const tcb_t* tcb, uint32_t tsecr, int64_t now) noexcept nogil:
+    """ns since we sent the timestamp that comes back, in its steps; -1: we sent none such."""
+    cdef int64_t elapsed = <int64_t> (timestamp_now(tcb, now) - tsecr) * TIMESTAMP_TICK
+    return elapsed if elapsed <= tcb.transport.tunables.rto_maximum * 4 else -1
