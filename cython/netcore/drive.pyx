@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint64_t
 from netcore.device cimport device_due, device_settle, device_write
 from netcore.egress cimport next_frame, outgoing_t
 from netcore.host cimport host_close, host_t
+from netcore.icmp cimport reassembly_expires
 from netcore.neighbors cimport expire_neighbor, neighbor_t
 from netcore.posix cimport (
     load_pointer, monotonic_clock, pthread_mutex_lock, pthread_mutex_unlock, swap_pointer, write,
@@ -15,8 +16,8 @@ from netcore.tcp.backlog cimport close_listener
 from netcore.tcp.calls cimport close_connection
 from netcore.tcp.lifecycle cimport bury, end_time_wait
 from netcore.tcp.tcb cimport (
-    DEADLINE_CONNECTION, DEADLINE_NEIGHBOR, DEADLINE_TIME_WAIT, ENDPOINT_CONNECTION, endpoint_t, earliest_due,
-    listener_t, tcb_t, timewait_t, waiter_t,
+    DEADLINE_CONNECTION, DEADLINE_FRAGMENTS, DEADLINE_NEIGHBOR, DEADLINE_TIME_WAIT, ENDPOINT_CONNECTION, endpoint_t,
+    earliest_due, listener_t, tcb_t, timewait_t, waiter_t,
 )
 from netcore.tcp.timers cimport expire
 
@@ -105,6 +106,8 @@ cdef void run_deadlines(host_t* host, int64_t now) noexcept nogil:
             end_time_wait(<timewait_t*> owner_of(node))
         elif node.kind == DEADLINE_NEIGHBOR:
             expire_neighbor(<neighbor_t*> owner_of(node), now)
+        elif node.kind == DEADLINE_FRAGMENTS:
+            reassembly_expires(host, now)
 
 
 cdef int64_t next_deadline(host_t* host) noexcept nogil:

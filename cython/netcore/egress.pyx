@@ -2,11 +2,13 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.host cimport host_t
+from netcore.ip.identification cimport next_identification
 from netcore.ip.routes cimport next_hop
 from netcore.neighbors cimport resolve, wait_for_neighbor
+from netcore.paths cimport path_mtu_to
 from netcore.posix cimport memcpy, memset
 from netcore.storage.byte_queue cimport queue_gather
-from netcore.storage.chunks cimport chunk_give, chunk_take
+from netcore.storage.chunks cimport chunk_give, chunk_t, chunk_take
 from netcore.storage.links cimport list_append, list_first, list_remove
 from netcore.storage.replies cimport HEADROOM, packet_t, replies_take
 from netcore.tcp.output cimport next_segment
@@ -15,8 +17,10 @@ from netcore.tcp.tcb cimport CONTROL_CAPACITY, segment_out_t, tcb_t
 from netcore.wire.address cimport address_of_ipv4, address_t, ipv4_of_address
 from netcore.wire.checksum cimport finish, finish_partial, sum_piece, sum_pseudo_header4
 from netcore.wire.ethernet cimport ETHERNET_HEADER_LENGTH, ETHERTYPE_IPV4, build_ethernet
-from netcore.wire.ipv4 cimport IPV4_DONT_FRAGMENT, IPV4_HEADER_LENGTH, PROTOCOL_TCP, build_ipv4, ipv4_t
-from netcore.wire.octets cimport load32, store16
+from netcore.wire.ipv4 cimport (
+    IPV4_DONT_FRAGMENT, IPV4_HEADER_LENGTH, IPV4_MORE_FRAGMENTS, PROTOCOL_TCP, build_ipv4, ipv4_t, sum_header_anew,
+)
+from netcore.wire.octets cimport load16, load32, store16
 from netcore.wire.tcp cimport RST, TCP_HEADER_LENGTH, build_tcp
 from netcore.wire.vnet cimport GSO_NONE, GSO_TCPV4, NEEDS_CSUM, vnet_header_t
 
@@ -28,6 +32,9 @@ cdef enum:
 cdef bint next_frame(host_t* host, outgoing_t* out, int64_t now) noexcept nogil:
     cdef packet_t packet
     cdef segment_out_t segment
+    if host.cutting.packet.chunk != NULL:
+        fragment_leaves(host, out)
+        return True
     while True:
         # asked again after each segment that had to wait: an ARP request may have been added for it
         while replies_take(&host.replies, &packet):
@@ -87,6 +94,8 @@ cdef bint packet_leaves(host_t* host, outgoing_t* out, packet_t* packet, int64_t
             return False
     if packet.ethertype == ETHERTYPE_IPV4:
         host.transport.counters.OutRequests += 1
+        if packet.chunk.end - packet.chunk.start > host.interface.mtu and not packet.gso_size:
+            return begin_cutting(host, out, packet, mac, now)
     memset(&out.vnet, 0, sizeof(vnet_header_t))
     out.chunk = packet.chunk
     out.count = 1
@@ -98,6 +107,58 @@ cdef bint packet_leaves(host_t* host, outgoing_t* out, packet_t* packet, int64_t
                          packet.header_length)
     put_link_header(host, out, mac, packet.ethertype)
     return True
+
+
+cdef bint begin_cutting(host_t* host, outgoing_t* out, packet_t* packet, uint64_t mac, int64_t now) noexcept nogil:
+    """RFC 791 3.2. False when the packet forbids it: it cannot leave."""
+    cdef uint8_t* header = packet.chunk.data + packet.chunk.start
+    cdef address_t destination = address_of_ipv4(load32(header + 16))
+    cdef int64_t expires = 0
+    cdef uint32_t mtu = path_mtu_to(&host.transport.paths, &destination, now, &expires)
+    cdef uint32_t header_length = (header[0] & 15) * 4
+    if mtu == 0 or mtu > host.interface.mtu:
+        mtu = host.interface.mtu
+    if load16(header + 6) & IPV4_DONT_FRAGMENT or mtu < header_length + 8:
+        host.transport.counters.FragFails += 1
+        chunk_give(&host.transport.pool, packet.chunk)
+        return False
+    host.cutting.packet = packet[0]
+    host.cutting.destination_mac = mac
+    host.cutting.size = (mtu - header_length) & ~7U
+    host.cutting.offset = 0
+    fragment_leaves(host, out)
+    return True
+
+
+cdef void fragment_leaves(host_t* host, outgoing_t* out) noexcept nogil:
+    """The next fragment. Options go with the first one alone: none that we send is to be copied into the others."""
+    cdef chunk_t* chunk = host.cutting.packet.chunk
+    cdef uint8_t* whole = chunk.data + chunk.start
+    cdef uint8_t* network = out.header + NETWORK_AT
+    cdef uint32_t whole_header = (whole[0] & 15) * 4
+    cdef uint32_t header_length = whole_header if host.cutting.offset == 0 else IPV4_HEADER_LENGTH
+    cdef uint32_t left = chunk.end - chunk.start - whole_header - host.cutting.offset
+    cdef uint32_t size = host.cutting.size if host.cutting.size < left else left
+    memcpy(network, whole, header_length)
+    network[0] = <uint8_t> (0x40 | header_length // 4)
+    store16(network + 2, <uint16_t> (header_length + size))
+    store16(network + 6, <uint16_t> (host.cutting.offset // 8 | (IPV4_MORE_FRAGMENTS if size < left else 0)))
+    sum_header_anew(network)
+    memset(&out.vnet, 0, sizeof(vnet_header_t))
+    out.chunk = NULL
+    out.count = 2
+    out.pieces[0].iov_base = network
+    out.pieces[0].iov_len = header_length
+    out.pieces[1].iov_base = whole + whole_header + host.cutting.offset
+    out.pieces[1].iov_len = size
+    out.length = header_length + size
+    host.cutting.offset += size
+    host.transport.counters.FragCreates += 1
+    if size == left:
+        out.chunk = chunk
+        host.cutting.packet.chunk = NULL
+        host.transport.counters.FragOKs += 1
+    put_link_header(host, out, host.cutting.destination_mac, ETHERTYPE_IPV4)
 
 
 cdef void describe_offload(outgoing_t* out, uint16_t start, uint32_t length, uint16_t gso_size,
@@ -124,6 +185,11 @@ cdef uint32_t build_packet(host_t* host, outgoing_t* out, segment_out_t* segment
     # RFC 6864 4.1: with DF set the identification means nothing
     header.identification = 0
     header.fragment = IPV4_DONT_FRAGMENT
+    if segment.may_fragment:
+        header.fragment = 0
+        header.identification = next_identification(
+            &host.identifications, ipv4_of_address(&segment.remote), PROTOCOL_TCP,
+            (segment.text_length + segment.mss - 1) // segment.mss if segment.text_length > segment.mss else 1)
     header.ttl = <uint8_t> host.transport.tunables.ttl
     header.protocol = PROTOCOL_TCP
     header.source = ipv4_of_address(&segment.local)

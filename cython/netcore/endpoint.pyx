@@ -20,8 +20,8 @@ from netcore.tcp.tcb cimport (
     CLOSED, PHASE_RECOVERY, READY_ACCEPTABLE, READY_CONNECTED, READY_FAILED, READY_GONE, READY_PEER_CLOSED,
     READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_HANDLE_CLOSED, STATUS_INVALID, STATUS_IN_USE,
     STATUS_NOT_CONNECTED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_REFUSED, STATUS_RESET, STATUS_SHUT_DOWN,
-    STATUS_TIMED_OUT,
-    STATUS_UNREACHABLE, STATUS_WOULD_BLOCK, congestion_t, endpoint_t, flight_size, receive_window, tcb_t, want_output,
+    STATUS_TIMED_OUT, STATUS_UNREACHABLE, STATUS_WOULD_BLOCK, congestion_t, endpoint_t, flight_size, is_synchronized,
+    receive_window, tcb_t, want_output,
 )
 from netcore.wire.address cimport address_t, is_ipv4, is_unspecified, store_ipv4
 from netcore.wire.octets cimport store32
@@ -358,8 +358,8 @@ cdef class Endpoint:
         cdef uint8_t most = retries
         with nogil:
             enter(self.owner.host)
-            if self.tcb != NULL:
-                self.tcb.syn_rto = rto
+            if self.tcb != NULL and not is_synchronized(self.tcb):
+                self.tcb.span.syn_rto = rto
                 self.tcb.syn_retries = most
             leave(self.owner.host)
 
@@ -406,7 +406,7 @@ cdef dict connection_info(const tcb_t* tcb, uint32_t stretches):
         "ecn_accurate": (tcb.ecn & ECN_ACCURATE) != 0, "in_flight": tcb.in_flight,
         "sacked": tcb.sacked, "recover": tcb.recover, "delivered": tcb.delivered, "lost": tcb.lost,
         "min_rtt": tcb.min_rtt, "pacing_rate": tcb.pacing_rate, "stretches": stretches,
-        "reordering_seen": tcb.reordering_seen, "reordering_steps": tcb.reordering_steps,
+        "soft_error": tcb.soft_error, "reordering_seen": tcb.reordering_seen, "reordering_steps": tcb.reordering_steps,
     }
 
 

@@ -73,11 +73,13 @@ class Engine:
         *,
         local_address: bytes | None = None,
         syn_timing: tuple[int, int] | None = None,
+        icmp_fails_connect: bool = False,
     ) -> Endpoint | int:
         """Starts an active open (RFC 9293 3.10.1) and returns at once, in SYN-SENT.
 
         local_port must have been reserved or chosen; remote is (packed address, port in host order).
         syn_timing: first SYN time-out in ns and number of further SYNs (LISTEN-70); None: those of the tunables.
+        icmp_fails_connect: an ICMP error ends the handshake with UNREACHABLE (OPT-49).
         Returns a negative status: IN_USE (four-tuple taken), UNREACHABLE (no route), NO_BUFFERS.
         """
     def listen(
@@ -111,7 +113,8 @@ class Engine:
         """All counters under the kernel's names (InSegs, RetransSegs, ListenOverflows ...)."""
     def usage(self) -> dict[str, int]:
         """What is held now: connections, half_open, time_wait, listeners, orphans, undelivered
-        (orphans with unacknowledged data or FIN, CLEAN-5), chunks (bytes outside the cache), frames, neighbors."""
+        (orphans with unacknowledged data or FIN, CLEAN-5), chunks (bytes outside the cache), frames, neighbors,
+        path_searches (connections whose path takes less than they would), reassembling (datagrams, RFC 791)."""
     def start_capture(self, limit: int = 16777216) -> None:
         """Keeps a copy of every frame in and out, at most `limit` bytes not yet fetched."""
     def stop_capture(self) -> None: ...

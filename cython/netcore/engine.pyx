@@ -24,8 +24,8 @@ from netcore.tcp.counters cimport counters_t
 from netcore.tcp.statistics cimport statistics_t
 from netcore.tcp.table cimport choose_free_port, find_entry
 from netcore.tcp.tcb cimport (
-    ENTRY_CONNECTION, STATE_COUNT, STATUS_NO_BUFFERS, STATUS_UNREACHABLE, Status,
-    congestion_t, endpoint_t, entry_t, is_legal, listener_t, name_of_state, tcb_t, timewait_t,
+    ENTRY_CONNECTION, STATE_COUNT, STATUS_NO_BUFFERS, STATUS_UNREACHABLE, Status, congestion_t, endpoint_t, entry_t,
+    is_legal, listener_t, name_of_state, tcb_t, timewait_t,
 )
 from netcore.tcp.tunables cimport set_default_tunables, tunables_t
 from netcore.wire.address cimport address_of_ipv4, address_t, is_unicast_ipv4
@@ -69,7 +69,7 @@ cdef dict BOUNDS = {
     "rto_minimum": (1_000_000, 3_600_000_000_000), "rto_maximum": (1_000_000, 3_600_000_000_000),
     "syn_retries": (0, 255), "quick_acks": (0, 255), "maximum_holes": (1, 256), "initial_window": (1, 1 << 16),
     "send_buffer": (0, 0x3fffffff), "receive_buffer": (1, 0x3fffffff), "send_buffer_maximum": (0, 0x3fffffff),
-    "receive_buffer_maximum": (1, 0x3fffffff), "maximum_superframe": (536, 65483),
+    "receive_buffer_maximum": (1, 0x3fffffff), "maximum_superframe": (536, 65483), "path_mtu_minimum": (68, 65535),
     "ecn": (0, 3), "ttl": (0, 255), "neighbor_limit": (1, 1 << 31), "connection_statistics": (0, 1),
 }
 
@@ -292,10 +292,11 @@ cdef class Engine(HostHandle):
                 return found
 
     def connect(self, local_port: int, remote: tuple[bytes, int], *, local_address: bytes | None = None,
-                syn_timing: tuple[int, int] | None = None) -> Endpoint | int:
+                syn_timing: tuple[int, int] | None = None, icmp_fails_connect: bool = False) -> Endpoint | int:
         """Starts an active open and returns at once, in SYN-SENT, or a negative status."""
         cdef int64_t initial_rto = 0
         cdef uint8_t retries = 0
+        cdef bint icmp_fails = icmp_fails_connect
         cdef address_t local = self.host.interface.address
         cdef address_t peer = packed_argument("remote address", remote[0])
         cdef address_t hop
@@ -311,9 +312,11 @@ cdef class Engine(HostHandle):
             enter(self.host)
             if next_hop(&self.host.interface, &peer, &hop):
                 tcb = open_active(&self.host.transport, &local, port, &peer, peer_port, host_time(self.host), &status)
+                if tcb != NULL:
+                    tcb.icmp_fails_connect = icmp_fails
             if tcb != NULL and initial_rto:
                 # before the first SYN leaves: its time-out counts as well
-                tcb.syn_rto = initial_rto
+                tcb.span.syn_rto = initial_rto
                 tcb.syn_retries = retries
             leave(self.host)
         return wrap_connection(self, tcb) if tcb != NULL else status
@@ -419,7 +422,7 @@ cdef class Engine(HostHandle):
     def usage(self) -> dict[str, int]:
         """What is held now."""
         cdef host_t* host = self.host
-        cdef uint32_t tcbs, time_wait, half_open, listeners, orphans, undelivered, neighbors
+        cdef uint32_t tcbs, time_wait, half_open, listeners, orphans, undelivered, neighbors, searches, reassembling
         cdef uint64_t chunks, frames
         with nogil:
             enter(host)
@@ -432,11 +435,13 @@ cdef class Engine(HostHandle):
             chunks = host.transport.pool.in_use
             frames = host.device.outgoing.count
             neighbors = host.neighbors.table.count
+            searches = host.transport.searches.in_use
+            reassembling = host.fragments.by_age.count
             unlock(host)
         return {
             "connections": tcbs, "half_open": half_open, "time_wait": time_wait, "listeners": listeners,
             "orphans": orphans, "undelivered": undelivered, "chunks": chunks, "frames": frames,
-            "neighbors": neighbors,
+            "neighbors": neighbors, "path_searches": searches, "reassembling": reassembling,
         }
 
     def start_capture(self, limit: int = 16777216) -> None:

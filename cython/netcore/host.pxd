@@ -1,13 +1,16 @@
 """host_t: everything one stack owns; made and freed here."""
 
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from netcore.impairment cimport impair_t
+from netcore.ip.error_rate cimport error_rate_t
+from netcore.ip.fragments cimport fragments_t
+from netcore.ip.identification cimport identifications_t
 from netcore.ip.routes cimport interface_t
 from netcore.neighbors cimport neighbors_t
 from netcore.posix cimport pthread_mutex_t
 from netcore.storage.captures cimport captures_t
 from netcore.storage.frames cimport frame_queue_t
-from netcore.storage.replies cimport replies_t
+from netcore.storage.replies cimport packet_t, replies_t
 from netcore.tcp.tcb cimport endpoint_t, transport_t
 from netcore.tcp.tunables cimport tunables_t
 
@@ -28,6 +31,14 @@ cdef struct device_t:
     uint64_t writes
     uint64_t write_errors
 
+# a packet that leaves in fragments; chunk NULL: there is none
+cdef struct cutting_t:
+    packet_t packet
+    uint64_t destination_mac
+    # octets of a fragment's payload, a multiple of 8, and of the packet's that have left
+    uint32_t size
+    uint32_t offset
+
 cdef struct host_t:
     transport_t transport
     interface_t interface
@@ -45,8 +56,10 @@ cdef struct host_t:
     # the loop's descriptor to wake it by (-1: no loop), and until when it sleeps; 0: it is awake
     int wake_descriptor
     int64_t sleeping_until
-    # next time an ICMP error may be sent
-    int64_t icmp_next
+    fragments_t fragments
+    cutting_t cutting
+    identifications_t identifications
+    error_rate_t error_rate
     # endpoints whose handle died without letting go, pushed without the lock
     endpoint_t* released
 

@@ -1,11 +1,13 @@
 """Making and freeing a host with all its tables (LIM-5: every random choice comes from the seed)."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
+from netcore.ip.fragments cimport fragments_close, fragments_open
 from netcore.ip.routes cimport interface_t
 from netcore.neighbors cimport neighbors_close, neighbors_open
+from netcore.paths cimport paths_close, paths_open
 from netcore.posix cimport calloc, free, malloc, memcpy, pthread_mutex_destroy, pthread_mutex_init
 from netcore.storage.captures cimport captures_clear
-from netcore.storage.chunks cimport chunk_pool_close
+from netcore.storage.chunks cimport chunk_give, chunk_pool_close
 from netcore.storage.deadlines cimport deadlines_close, deadlines_open
 from netcore.storage.frames cimport frame_queue_clear
 from netcore.storage.replies cimport replies_close, replies_open
@@ -19,7 +21,7 @@ from netcore.tcp.lifecycle cimport bury, end_time_wait, finish, let_go
 from netcore.tcp.statistics cimport statistics_t
 from netcore.tcp.tcb cimport (
     CONTROL_CAPACITY, ENDPOINT_CONNECTION, ENTRY_TIME_WAIT, STATUS_ABORTED, endpoint_t, entry_t, listener_t,
-    reassembly_t, segment_out_t, tcb_t, timewait_t, transport_t,
+    path_search_t, reassembly_t, segment_out_t, tcb_t, timewait_t, transport_t,
 )
 from netcore.tcp.tunables cimport tunables_t
 
@@ -33,8 +35,9 @@ cdef void derive_key(hash_key_t* key, const hash_key_t* seed, uint64_t purpose) 
     key.k1 = siphash(seed, words, 2)
 
 
-cdef void derive_secrets(transport_t* transport, const uint8_t* seed, size_t length) noexcept nogil:
+cdef void derive_secrets(host_t* host, const uint8_t* seed, size_t length) noexcept nogil:
     """Every eight bytes of the seed are hashed into one master key, from which each secret is derived."""
+    cdef transport_t* transport = &host.transport
     cdef hash_key_t master
     cdef uint64_t word
     cdef size_t at
@@ -49,6 +52,9 @@ cdef void derive_secrets(transport_t* transport, const uint8_t* seed, size_t len
     derive_key(&transport.isn_key, &master, 2)
     derive_key(&transport.timestamp_key, &master, 3)
     derive_key(&transport.cookie_key, &master, 6)
+    derive_key(&host.fragments.key, &master, 8)
+    derive_key(&host.identifications.key, &master, 9)
+    derive_key(&host.error_rate.key, &master, 10)
     word = 5
     transport.random.state = siphash(&master, &word, 1)
     word = 7
@@ -64,10 +70,12 @@ cdef bint transport_open(transport_t* transport, const tunables_t* tunables) noe
     slab_open(&transport.reassemblies, sizeof(reassembly_t))
     slab_open(&transport.sents, sizeof(sent_t))
     slab_open(&transport.flights, sizeof(flight_t))
+    slab_open(&transport.searches, sizeof(path_search_t))
     deadlines_open(&transport.deadlines)
     transport.port_users = <unsigned int*> calloc(65536, sizeof(unsigned int))
     transport.control = <segment_out_t*> malloc(CONTROL_CAPACITY * sizeof(segment_out_t))
     return (table_open(&transport.connections, 256) and table_open(&transport.listeners, 64)
+            and paths_open(&transport.paths, &transport.table_key)
             and transport.port_users != NULL and transport.control != NULL)
 
 
@@ -84,12 +92,13 @@ cdef host_t* host_open(const tunables_t* tunables, const interface_t* interface,
     host.device.vnet_header = vnet_header
     host.device.offloads = offloads
     host.wake_descriptor = -1
-    derive_secrets(&host.transport, seed, length)
+    derive_secrets(host, seed, length)
     # RFC 9293 3.7.1: the MTU less the fixed headers; options come off when a segment carries them
     mss = interface.mtu - 40
     host.transport.local_mss = <uint16_t> mss
     host.transport.superframe = <unsigned int> tunables.maximum_superframe if offloads else 0
     if not (transport_open(&host.transport, tunables) and replies_open(&host.replies)
+            and fragments_open(&host.fragments, &host.transport)
             and neighbors_open(&host.neighbors, &host.transport, &host.interface, &host.replies)):
         host_close(host)
         return NULL
@@ -135,6 +144,9 @@ cdef void host_close(host_t* host) noexcept nogil:
     end_connections(transport)
     neighbors_close(&host.neighbors)
     replies_close(&host.replies, &transport.pool)
+    fragments_close(&host.fragments)
+    if host.cutting.packet.chunk != NULL:
+        chunk_give(&transport.pool, host.cutting.packet.chunk)
     frame_queue_clear(&host.device.outgoing, &transport.pool)
     captures_clear(&host.device.captures)
     table_close(&transport.connections)
@@ -146,6 +158,8 @@ cdef void host_close(host_t* host) noexcept nogil:
     slab_close(&transport.reassemblies)
     slab_close(&transport.sents)
     slab_close(&transport.flights)
+    slab_close(&transport.searches)
+    paths_close(&transport.paths)
     chunk_pool_close(&transport.pool)
     free(transport.port_users)
     free(transport.control)

@@ -2,9 +2,12 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 from netcore.host cimport host_t
-from netcore.icmp cimport icmp_arrives, send_unreachable
+from netcore.icmp cimport icmp_arrives, send_error
+from netcore.ip.fragments cimport fragment_arrives
 from netcore.ip.routes cimport is_worth_an_answer
 from netcore.neighbors cimport arp_arrives
+from netcore.posix cimport memset
+from netcore.storage.chunks cimport chunk_give, chunk_t
 from netcore.storage.frames cimport frame_t
 from netcore.tcp.input cimport segment_arrives
 from netcore.wire.address cimport address_of_ipv4, address_t, ipv4_of_address
@@ -12,10 +15,14 @@ from netcore.wire.checksum cimport finish, sum_octets, sum_pseudo_header4
 from netcore.wire.ethernet cimport (
     ETHERNET_HEADER_LENGTH, ETHERTYPE_ARP, ETHERTYPE_IPV4, is_group_mac, load_mac,
 )
-from netcore.wire.icmp cimport CODE_PORT_UNREACHABLE, CODE_PROTOCOL_UNREACHABLE
-from netcore.wire.ipv4 cimport (
-    ECN_FIELD, ECT_0, ECT_1, NOT_ECT, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, ipv4_t, is_fragment, parse_ipv4,
+from netcore.wire.icmp cimport (
+    CODE_PORT_UNREACHABLE, CODE_PROTOCOL_UNREACHABLE, ICMP_PARAMETER_PROBLEM, ICMP_UNREACHABLE,
 )
+from netcore.wire.ipv4 cimport (
+    ECN_FIELD, ECT_0, ECT_1, IPV4_HEADER_LENGTH, NOT_ECT, PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP, ipv4_t,
+    is_fragment, parse_ipv4,
+)
+from netcore.wire.ipv4_options cimport OPTIONS_FINE, OPTIONS_ROUTE, judge_options
 from netcore.wire.octets cimport load16
 from netcore.wire.tcp cimport parse_tcp, segment_t
 from netcore.wire.vnet cimport DATA_VALID, GSO_NONE, NEEDS_CSUM, vnet_header_t
@@ -65,8 +72,6 @@ cdef void ipv4_enters(host_t* host, frame_t* frame, const vnet_header_t* vnet, c
                       bint group, int64_t now) noexcept nogil:
     cdef ipv4_t header
     cdef address_t source
-    cdef const uint8_t* body
-    cdef uint32_t body_length
     host.transport.counters.InReceives += 1
     if not parse_ipv4(packet, length, &header):
         host.transport.counters.InHdrErrors += 1
@@ -78,23 +83,62 @@ cdef void ipv4_enters(host_t* host, frame_t* frame, const vnet_header_t* vnet, c
             or not is_worth_an_answer(&host.interface, &source)):
         host.transport.counters.InAddrErrors += 1
         return
-    if is_fragment(&header):
-        host.transport.counters.ReasmFails += 1
+    if header.header_length > IPV4_HEADER_LENGTH and not are_options_fine(host, &header, packet, now):
         return
-    body = packet + header.header_length
-    body_length = header.total_length - header.header_length
+    if is_fragment(&header):
+        reassemble(host, &header, packet, now)
+    else:
+        deliver(host, frame, vnet, &header, packet, now)
+
+
+cdef bint are_options_fine(host_t* host, const ipv4_t* header, const uint8_t* packet, int64_t now) noexcept nogil:
+    """A source route is not followed and its packet dropped, as hosts do it today."""
+    cdef int wrong = judge_options(packet, header.header_length)
+    if wrong == OPTIONS_FINE:
+        return True
+    if wrong == OPTIONS_ROUTE:
+        host.transport.counters.InDiscards += 1
+        return False
+    host.transport.counters.InHdrErrors += 1
+    send_error(host, header, packet, ICMP_PARAMETER_PROBLEM, 0, <uint32_t> wrong << 24, now)
+    return False
+
+
+cdef void reassemble(host_t* host, const ipv4_t* header, const uint8_t* packet, int64_t now) noexcept nogil:
+    cdef chunk_t* chunk = fragment_arrives(&host.fragments, header, packet, now)
+    cdef vnet_header_t vnet
+    cdef frame_t whole
+    cdef ipv4_t read
+    if chunk == NULL:
+        return
+    # no device has seen the whole of it, so none vouches for its sums
+    memset(&vnet, 0, sizeof(vnet))
+    whole.chunk = chunk
+    whole.octets = chunk.data + chunk.start
+    whole.length = chunk.end - chunk.start
+    whole.arrival = now
+    if parse_ipv4(whole.octets, whole.length, &read):
+        deliver(host, &whole, &vnet, &read, whole.octets, now)
+    if whole.chunk != NULL:
+        chunk_give(&host.transport.pool, chunk)
+
+
+cdef void deliver(host_t* host, frame_t* frame, const vnet_header_t* vnet, const ipv4_t* header,
+                  const uint8_t* packet, int64_t now) noexcept nogil:
+    cdef const uint8_t* body = packet + header.header_length
+    cdef uint32_t body_length = header.total_length - header.header_length
     if header.protocol == PROTOCOL_TCP:
         host.transport.counters.InDelivers += 1
-        tcp_enters(host, frame, vnet, &header, body, body_length, now)
+        tcp_enters(host, frame, vnet, header, body, body_length, now)
     elif header.protocol == PROTOCOL_ICMP:
         host.transport.counters.InDelivers += 1
-        icmp_arrives(host, &header, body, body_length)
+        icmp_arrives(host, header, packet, now)
     elif header.protocol == PROTOCOL_UDP:
         host.transport.counters.UdpNoPorts += 1
-        send_unreachable(host, &header, packet, CODE_PORT_UNREACHABLE, now)
+        send_error(host, header, packet, ICMP_UNREACHABLE, CODE_PORT_UNREACHABLE, 0, now)
     else:
         host.transport.counters.InUnknownProtos += 1
-        send_unreachable(host, &header, packet, CODE_PROTOCOL_UNREACHABLE, now)
+        send_error(host, header, packet, ICMP_UNREACHABLE, CODE_PROTOCOL_UNREACHABLE, 0, now)
 
 
 cdef void tcp_enters(host_t* host, frame_t* frame, const vnet_header_t* vnet, const ipv4_t* header,

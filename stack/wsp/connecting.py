@@ -111,7 +111,11 @@ def _open_from(provider: "Provider", socket: Socket, remote: tuple[bytes, int]) 
     assert socket.binding is not None
     binding = socket.binding
     endpoint = provider.engine.connect(
-        binding.port, remote, local_address=binding.address, syn_timing=socket.options.syn_timing
+        binding.port,
+        remote,
+        local_address=binding.address,
+        syn_timing=socket.options.syn_timing,
+        icmp_fails_connect=socket.options.fail_connect_on_icmp_error,
     )
     if isinstance(endpoint, int):
         raise EntryFailure(_OPEN_CODES.get(endpoint, WSAENOBUFS))

@@ -319,6 +319,7 @@ _TCP_OPTIONS: Final[dict[int, Option]] = {
     constants.TCP_NODELAY: _stream_only(
         Option(Group.B, lambda provider, socket: int(socket.options.nodelay), _write_nodelay)
     ),
+    constants.TCP_FAIL_CONNECT_ON_ICMP_ERROR: _stream_only(_field("fail_connect_on_icmp_error", Group.A)),
 }
 
 

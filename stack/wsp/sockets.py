@@ -49,6 +49,7 @@ class SocketOptions:
     conditional_accept: bool = False
     pause_accept: bool = False
     syn_timing: tuple[int, int] | None = None
+    fail_connect_on_icmp_error: bool = False
     congestion: str | None = None
     flags: dict[int, int] = field(default_factory=dict)
 

@@ -1,10 +1,12 @@
 """ICMP: echo, unreachables and their rate (RFC 792, RFC 1122 3.2.2, RFC 1812 4.3.2.8)."""
 
+import itertools
+
 import pytest
 from scapy.layers import inet
 
 from netcore.wire import decode
-from tests.link.wire import FAR, HOST, ICMP, MILLISECOND, PEER, TCP, UDP, Wire, dotted
+from tests.link.wire import FAR, HOST, ICMP, MILLISECOND, PEER, SECOND, TCP, UDP, Wire, dotted
 
 
 @pytest.fixture
@@ -38,8 +40,11 @@ def test_echo_on_a_larger_link_is_answered_up_to_its_mtu() -> None:
     assert answer["total_length"] == 9000
 
 
-def test_echo_larger_than_the_mtu_is_not_answered(wire: Wire) -> None:
-    wire.ping(payload=bytes(1473))
+@pytest.mark.requirement("LIM-2")
+def test_large_echo_is_not_answered_when_memory_is_used_up() -> None:
+    wire = Wire(memory_limit=0, mtu=9000)
+    wire.meet()
+    wire.ping(payload=bytes(5000))
     assert wire.take() == []
 
 
@@ -112,15 +117,84 @@ def test_unknown_protocol_is_answered_by_protocol_unreachable(wire: Wire, protoc
 
 
 def test_unreachables_keep_to_their_rate() -> None:
-    wire = Wire(icmp_interval=10 * MILLISECOND)
+    wire = Wire(icmp_interval=10 * MILLISECOND, icmp_burst=3)
     wire.meet()
     sent = 0
     for _ in range(100):
         wire.put_ipv4(decode.build_ipv4(PEER, HOST, UDP, bytes(8)))
         sent += len(wire.take())
         wire.pass_time(MILLISECOND)
-    assert sent == 10
-    assert wire.count("IcmpOutRateLimited") == 90
+    assert sent == 3 + 9
+    assert wire.count("IcmpOutRateLimited") == 88
+    # nothing for a while, and the bucket is full again, but no fuller
+    wire.pass_time(SECOND)
+    for _ in range(10):
+        wire.put_ipv4(decode.build_ipv4(PEER, HOST, UDP, bytes(8)))
+    assert len(wire.take()) == 3
+
+
+def test_one_source_does_not_use_up_what_others_are_told() -> None:
+    wire = Wire(gateway=dotted(PEER))
+    wire.meet()
+    for _ in range(100):
+        wire.put_ipv4(decode.build_ipv4(PEER, HOST, UDP, bytes(8)))
+    assert len(wire.take()) == 6
+    wire.put_ipv4(decode.build_ipv4(FAR, HOST, UDP, bytes(8)))
+    assert len(wire.take()) == 1
+
+
+def test_many_sources_together_keep_to_a_rate_that_cannot_be_counted() -> None:
+    wire = Wire(gateway=dotted(PEER))
+    wire.meet()
+    counts = set()
+    for burst in range(20):
+        for number in range(200):
+            wire.put_ipv4(decode.build_ipv4(bytes([192, 0, burst, number + 1]), HOST, UDP, bytes(8)))
+        counts.add(len(wire.take()))
+        wire.pass_time(SECOND)
+    assert max(counts) <= 50
+    assert min(counts) >= 50 // 3
+    assert len(counts) > 1
+
+
+@pytest.mark.parametrize("kind", [3, 4, 5, 11, 12])
+def test_error_brings_no_error(wire: Wire, kind: int) -> None:
+    header = inet.IP(src=dotted(PEER), dst=dotted(HOST), proto=ICMP, options=b"\x07\x01\0\0")
+    wire.put_ipv4(bytes(header / bytes([kind]) / bytes(30)))
+    assert wire.take() == []
+    assert wire.count("InHdrErrors") == 1
+
+
+def test_packet_that_may_be_cut_has_an_identification_of_its_own(wire: Wire) -> None:
+    seen = set()
+    for _ in range(200):
+        wire.ping()
+        [answer] = wire.take_ipv4()
+        seen.add(answer["identification"])
+    assert len(seen) == 200
+
+
+def test_identifications_tell_nothing_of_what_others_get() -> None:
+    def series(seed: bytes, others: int) -> list[int]:
+        wire = Wire(seed=seed, gateway=dotted(PEER))
+        wire.meet()
+        found = []
+        for _ in range(30):
+            for _ in range(others):
+                wire.ping(source=FAR)
+            wire.take()
+            wire.ping()
+            found.append(wire.take_ipv4()[0]["identification"])
+        return found
+
+    def steps(found: list[int]) -> list[int]:
+        return [(after - before) % 65536 for before, after in itertools.pairwise(found)]
+
+    alone, beside = series(bytes(16), 0), series(bytes(16), 5)
+    # as small steps with others as without: an idle host cannot be told from a busy one
+    assert max(steps(alone) + steps(beside)) <= 8
+    assert len(set(steps(alone))) > 3
+    assert alone[0] != series(bytes(15) + b"x", 0)[0]
 
 
 def test_flood_of_datagrams_does_not_hold_up_echo() -> None:
@@ -130,7 +204,7 @@ def test_flood_of_datagrams_does_not_hold_up_echo() -> None:
         wire.put_ipv4(decode.build_ipv4(PEER, HOST, UDP, bytes(8)))
         wire.ping()
     kinds = [packet["payload"][0] for packet in wire.take_ipv4()]
-    assert (kinds.count(0), kinds.count(3)) == (50, 1)
+    assert (kinds.count(0), kinds.count(3)) == (50, 6)
 
 
 def test_bad_checksum_of_a_segment_brings_no_icmp(wire: Wire) -> None:

@@ -17,6 +17,7 @@ OWN = {
     "SynFloodsEnded",
     "TCPECNFallbacks",
     "TCPCWRSent",
+    "PathBlackHoles",
     "TCPTSMissing",
     "ArpInRequests",
     "ArpInReplies",

@@ -13,8 +13,7 @@ Run = Callable[..., Result]
 
 # Scripts of what the core does not do yet, in scripts/waiting; each fails until it does, and then must be moved.
 WAITING = {
-    "icmp-fragmentation-needed": "path MTU discovery is not built yet",
-    "icmp-refuses-connect": "TCP does not hear of ICMP errors yet",
+    "icmp-refuses-connect": "Winsock has no option by which a connect tells a refusal by ICMP from another error",
     "rst-carries-timestamp": "a RST carries no options",
 }
 

@@ -26,6 +26,7 @@ CORE_LEVELS: list[str] = [
     "wire",
     "storage",
     "impairment",  # the structs of impair, which a host holds
+    "paths",  # what is known of paths, which TCP asks
     "tcp",
     "ip",
     "neighbors",
@@ -59,11 +60,11 @@ INNER_LEVELS: dict[str, list[str]] = {
         "accurate_ecn statistics",
         "autotune delivery ecn",
         "options window half_open table reassembly scoreboard congestion pacing",
-        "lifecycle rack undo",
+        "lifecycle rack undo path_mtu",
         "recovery cookies fastopen signature",
         "backlog",
         "acks",
-        "output timers calls info",
+        "output timers calls info errors",
         "input",
     ],
 }

@@ -94,10 +94,17 @@ def test_windows_stay_within_bounds_whatever_happens(congestion, name, seed):
         event = source.random()
         if event < 0.8:
             size = source.choice((0, 1, 1460, 65160, 1 << 24, 1 << 30))
-            one.ack(size, delivered=source.choice((0, size, 1 << 30)), lost=source.choice((0, 0, 1460, 1 << 30)),
-                    rtt=source.choice((0, 1, MILLISECOND, 3600 * SECOND)), round_start=source.random() < 0.3,
-                    rate=source.choice((None, 1, 10**6, 10**12)), interval=source.choice((1, MILLISECOND, 90 * SECOND)),
-                    app_limited=source.random() < 0.3, prior_in_flight=one.flight)
+            one.ack(
+                size,
+                delivered=source.choice((0, size, 1 << 30)),
+                lost=source.choice((0, 0, 1460, 1 << 30)),
+                rtt=source.choice((0, 1, MILLISECOND, 3600 * SECOND)),
+                round_start=source.random() < 0.3,
+                rate=source.choice((None, 1, 10**6, 10**12)),
+                interval=source.choice((1, MILLISECOND, 90 * SECOND)),
+                app_limited=source.random() < 0.3,
+                prior_in_flight=one.flight,
+            )
         else:
             source.choice((one.loss, one.ecn, one.timeout, one.recovered, one.undo, one.idle, one.restart))()
         assert 1 <= one.cwnd <= (1 << 30) + 65535

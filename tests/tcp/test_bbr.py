@@ -20,8 +20,15 @@ def round_trip(one, rate=RATE, rtt=RTT, acks=10, in_flight=None, **arguments):
     for number in range(acks):
         one.now += rtt // acks
         one.flight = PRODUCT if in_flight is None else in_flight
-        one.ack(rate * rtt // SECOND // acks, rate=rate, rtt=rtt, round_start=number == 0, interval=rtt,
-                prior_in_flight=one.flight, **arguments)
+        one.ack(
+            rate * rtt // SECOND // acks,
+            rate=rate,
+            rtt=rtt,
+            round_start=number == 0,
+            interval=rtt,
+            prior_in_flight=one.flight,
+            **arguments,
+        )
         paces.append(one.pacing_rate)
     return paces
 

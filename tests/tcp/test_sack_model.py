@@ -159,7 +159,7 @@ def test_sender_knows_what_the_acks_have_told(make_host, seed, congestion):
     wrap = {} if seed % 2 else {"distance": 40 * MSS}
 
     def make(**arguments):
-        return make_host(congestion=congestion, **frames, **arguments)
+        return make_host(congestion=congestion, path_mtu_discovery=0, **frames, **arguments)
 
     host = start_before_wrap(make, **wrap) if wrap else make()
     peer, endpoint = established(host, round_trip=2 * WAY, timestamps=seed % 4 < 2)

@@ -9,6 +9,7 @@ from netcore.tcp.delivery cimport note_min_rtt
 from netcore.tcp.ecn cimport is_echo_obeyed
 from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.pacing cimport set_pace
+from netcore.tcp.path_mtu cimport adopt_path, take_path_news
 from netcore.tcp.rack cimport schedule_probe
 from netcore.tcp.recovery cimport take_news
 from netcore.tcp.rtt cimport rtt_sample
@@ -77,6 +78,7 @@ cdef void take_ack_of_syn(tcb_t* tcb, const segment_t* seg, int64_t now) noexcep
     cdef bint sent_again = tcb.retries != 0
     tcb.snd_una = tcb.rack_fack = seg.ack
     tcb.recover = tcb.snd_una - 1
+    tcb.span.min_rtt_since = 0
     sample_round_trip(tcb, seg, 0, 0 if sent_again or tcb.last_sent == NEVER else now - tcb.last_sent, now)
     if tcb.rtt.srtt == 0 and sent_again:
         # RFC 6298 5.7: the first time-out of the data is 3 s when the SYN was lost and nothing was measured
@@ -85,11 +87,13 @@ cdef void take_ack_of_syn(tcb_t* tcb, const segment_t* seg, int64_t now) noexcep
         note_min_rtt(tcb, tcb.rtt.srtt, now)
     tcb.last_sent = NEVER
     tcb.delivered_at = now
+    adopt_path(tcb, now)
     tcb.congestion.begin(tcb, now)
     # the first window is paced as well, where its round trip is known
     set_pace(tcb)
     tcb.retries = 0
     tcb.backoff = 0
+    tcb.soft_error = 0
     # the window of a SYN is not scaled (RFC 7323 2.2)
     tcb.snd_wnd = seg.wnd if seg.flags & SYN else seg.wnd << tcb.snd_wind_shift
     tcb.max_snd_wnd = tcb.snd_wnd
@@ -118,6 +122,9 @@ cdef void advance_una(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, in
     free_acknowledged(tcb, seg.ack)
     sample_round_trip(tcb, seg, sample.acked, sample.oldest_rtt, now)
     tcb.retries = 0
+    tcb.soft_error = 0
+    if tcb.path != NULL:
+        take_path_news(tcb, now)
     if not tcb.timestamps and seq_geq(tcb.snd_una, tcb.recover):
         # everything that was sent twice is through: Karn's doubt is over with it
         tcb.backoff = 0

@@ -83,7 +83,7 @@ cdef tcb_t* begin_passive(listener_t* listener, const segment_t* seg, int64_t no
     change_state(tcb, LISTEN)
     tcb.passive = True
     tcb.listener = listener
-    tcb.syn_rto = listener.transport.tunables.rto_initial
+    tcb.span.syn_rto = listener.transport.tunables.rto_initial
     take_syn(tcb, seg, now)
     return tcb
 

@@ -30,7 +30,7 @@ cdef tcb_t* open_active(transport_t* transport, const address_t* local, uint16_t
         return NULL
     status[0] = STATUS_OK
     tcb.endpoint.held = True
-    tcb.syn_rto = transport.tunables.syn_rto
+    tcb.span.syn_rto = transport.tunables.syn_rto
     tcb.syn_retries = <uint8_t> transport.tunables.syn_retries
     change_state(tcb, SYN_SENT)
     transport.counters.ActiveOpens += 1

@@ -182,7 +182,7 @@ cdef tcb_t* take_cookie(listener_t* listener, const segment_t* seg, int64_t now)
     window = tcb.receive_limit if tcb.receive_limit < 65535 else 65535
     tcb.rcv_adv = tcb.rcv_nxt + window
     take_syn_options(tcb, &syn, now)
-    tcb.syn_rto = transport.tunables.rto_initial
+    tcb.span.syn_rto = transport.tunables.rto_initial
     tcb.snd_wl1 = tcb.irs
     tcb.snd_wl2 = tcb.iss
     return tcb

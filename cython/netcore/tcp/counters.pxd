@@ -12,7 +12,14 @@ cdef struct counters_t:
     uint64_t OutRequests
     uint64_t OutDiscards
     uint64_t OutNoRoutes
+    uint64_t InDiscards
+    uint64_t ReasmTimeout
+    uint64_t ReasmReqds
+    uint64_t ReasmOKs
     uint64_t ReasmFails
+    uint64_t FragOKs
+    uint64_t FragFails
+    uint64_t FragCreates
     # IpExt: packets in by their ECN field
     uint64_t InNoECTPkts
     uint64_t InECT1Pkts
@@ -23,9 +30,13 @@ cdef struct counters_t:
     uint64_t IcmpInErrors
     uint64_t IcmpInCsumErrors
     uint64_t IcmpInDestUnreachs
+    uint64_t IcmpInTimeExcds
+    uint64_t IcmpInParmProbs
     uint64_t IcmpInEchos
     uint64_t IcmpOutEchoReps
     uint64_t IcmpOutDestUnreachs
+    uint64_t IcmpOutTimeExcds
+    uint64_t IcmpOutParmProbs
     uint64_t IcmpOutRateLimited
     # Udp
     uint64_t UdpNoPorts
@@ -78,6 +89,11 @@ cdef struct counters_t:
     # SYNs that asked for ECN and were sent again without; segments that said CWR
     uint64_t TCPECNFallbacks
     uint64_t TCPCWRSent
+    # ICMP errors that quote no segment in flight; probes of the path's MTU, and paths that swallowed full segments
+    uint64_t OutOfWindowIcmps
+    uint64_t TCPMTUPFail
+    uint64_t TCPMTUPSuccess
+    uint64_t PathBlackHoles
     uint64_t TCPTSMissing
     uint64_t TCPAbortOnData
     uint64_t TCPAbortOnClose

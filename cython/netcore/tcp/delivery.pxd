@@ -76,8 +76,8 @@ cdef inline void mark_app_limited(tcb_t* tcb) noexcept nogil:
 
 cdef inline void note_min_rtt(tcb_t* tcb, int64_t rtt, int64_t now) noexcept nogil:
     """The least of the span before and of the one that runs."""
-    if now - tcb.min_rtt_since >= <int64_t> MIN_RTT_SPAN:
-        tcb.min_rtt_since = now
+    if now - tcb.span.min_rtt_since >= <int64_t> MIN_RTT_SPAN:
+        tcb.span.min_rtt_since = now
         tcb.min_rtt = tcb.min_rtt_now
         tcb.min_rtt_now = rtt
     if tcb.min_rtt_now == 0 or rtt < tcb.min_rtt_now:

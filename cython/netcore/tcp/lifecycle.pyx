@@ -14,9 +14,9 @@ from netcore.tcp.seqnum cimport seq_min
 from netcore.tcp.table cimport insert_entry, remove_entry
 from netcore.tcp.tcb cimport (
     CLOSED, CONTROL_CAPACITY, DEADLINE_TIME_WAIT, ENDPOINT_CONNECTION, ENTRY_CONNECTION, ENTRY_TIME_WAIT, LISTEN,
-    READY_FAILED, READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_OK, STATUS_RESET, SYN_RECEIVED,
-    SYN_SENT, TIMER_COUNT, TIME_WAIT, State, Status, change_state, endpoint_t, is_synchronized, notify, receive_window,
-    segment_out_t, tcb_t, timewait_t, transport_t, watch_t,
+    READY_FAILED, READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_OK, STATUS_RESET, STATUS_TIMED_OUT,
+    STATUS_UNREACHABLE, SYN_RECEIVED, SYN_SENT, TIMER_COUNT, TIME_WAIT, State, Status, change_state, endpoint_t,
+    is_synchronized, notify, receive_window, segment_out_t, tcb_t, timewait_t, transport_t, watch_t,
 )
 from netcore.wire.address cimport address_t
 from netcore.wire.tcp cimport ACK, RST, put_timestamps, segment_t
@@ -78,6 +78,9 @@ cdef void stop_sending(tcb_t* tcb) noexcept nogil:
     list_remove(&tcb.output_link)
     queue_clear(&tcb.send_queue, &transport.pool)
     forget_sent(tcb)
+    if tcb.path != NULL:
+        slab_give(&transport.searches, tcb.path)
+        tcb.path = NULL
     drop_out_of_order(tcb)
 
 
@@ -96,6 +99,9 @@ cdef void finish(tcb_t* tcb, Status status) noexcept nogil:
         return
     if before == SYN_SENT or before == SYN_RECEIVED:
         tcb.transport.counters.AttemptFails += 1
+    if status == STATUS_TIMED_OUT and tcb.soft_error:
+        # TCPX-5: what an ICMP error told is known for the reason now
+        status = STATUS_UNREACHABLE
     if tcb.status == STATUS_OK:
         tcb.status = status
     change_state(tcb, CLOSED)

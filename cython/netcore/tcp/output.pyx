@@ -4,7 +4,7 @@ In order of precedence: the handshake, duplicate ACKs owed, a fast retransmissio
 after a time-out, new text and FIN, a pure ACK.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.storage.deadlines cimport NEVER
 from netcore.tcp.autotune cimport largest_window
 from netcore.tcp.delivery cimport mark_app_limited
@@ -12,6 +12,7 @@ from netcore.tcp.ecn cimport codepoint_of_new_text, flags_of_echo, flags_of_syn,
 from netcore.tcp.flight cimport SENT_LOST, SENT_SACKED, sent_t
 from netcore.tcp.options cimport put_syn_options, window_shift_for
 from netcore.tcp.pacing cimport is_too_early, move_pace, pace_of_window, pacing_quantum
+from netcore.tcp.path_mtu cimport note_path_probe, note_sent_again, path_probe_due
 from netcore.tcp.rack cimport schedule_probe
 from netcore.tcp.reassembly cimport forget_duplicate, sack_blocks
 from netcore.tcp.recovery cimport allowed_flight
@@ -26,7 +27,7 @@ from netcore.tcp.tcb cimport (
     is_anything_lost, queue_seq, schedule, segment_out_t, tcb_t, timestamp_now,
 )
 from netcore.tcp.undo cimport note_retransmission
-from netcore.tcp.window cimport furthest_right_edge, next_right_edge
+from netcore.tcp.window cimport announce_window
 from netcore.wire.ipv4 cimport NOT_ECT
 from netcore.wire.octets cimport store32
 from netcore.wire.tcp cimport ACK, CWR, FIN, PSH, SYN, put_sack, put_timestamps
@@ -34,22 +35,6 @@ from netcore.wire.tcp cimport ACK, CWR, FIN, PSH, SYN, put_sack, put_timestamps
 cdef enum:
     # where memory is missing
     MEMORY_WAIT = 10000000
-
-
-cdef void announce_window(tcb_t* tcb, segment_out_t* out) noexcept nogil:
-    cdef uint32_t edge = next_right_edge(tcb)
-    cdef uint32_t window = edge - tcb.rcv_nxt
-    cdef uint32_t field = window >> tcb.rcv_wind_shift
-    # RFC 7323 2.4: rounding down must not take back what was announced
-    if (seq_lt(tcb.rcv_nxt + (field << tcb.rcv_wind_shift), tcb.rcv_adv)
-            and not seq_gt(tcb.rcv_nxt + ((field + 1) << tcb.rcv_wind_shift), furthest_right_edge(tcb))):
-        field += 1
-    if field > 65535:
-        field = 65535
-    out.wnd = <unsigned short> field
-    edge = tcb.rcv_nxt + (field << tcb.rcv_wind_shift)
-    if seq_gt(edge, tcb.rcv_adv):
-        tcb.rcv_adv = edge
 
 
 cdef void address_segment(tcb_t* tcb, segment_out_t* out, uint32_t seq) noexcept nogil:
@@ -66,6 +51,7 @@ cdef void address_segment(tcb_t* tcb, segment_out_t* out, uint32_t seq) noexcept
     out.text_length = 0
     out.mss = tcb.eff_mss
     out.ecn = NOT_ECT
+    out.may_fragment = tcb.path != NULL and tcb.path.may_fragment
 
 
 cdef bint report_received(tcb_t* tcb, segment_out_t* out) noexcept nogil:
@@ -168,7 +154,7 @@ cdef bint handshake_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcep
         tcb.last_sent = NEVER
     if tcb.due[<int> TIMER_RETRANSMIT] == NEVER:
         # a SYN that comes again has its answer again, but does not prolong the life of a half-open connection
-        schedule(tcb, TIMER_RETRANSMIT, now + (tcb.syn_rto << tcb.backoff))
+        schedule(tcb, TIMER_RETRANSMIT, now + (tcb.span.syn_rto << tcb.backoff))
     return True
 
 
@@ -219,6 +205,8 @@ cdef void resend(tcb_t* tcb, segment_out_t* out, sent_t* stretch, int64_t now) n
         count_text_again(tcb, length - fin)
     if fin:
         out.flags |= FIN
+    if tcb.path != NULL:
+        note_sent_again(tcb, start, now)
     stretch.segments = (length - fin + tcb.eff_mss - 1) // tcb.eff_mss if length > fin else 1
     acknowledge(tcb, out, now)
     tcb.resent_seq = stretch.end
@@ -444,6 +432,18 @@ cdef bint new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     return True
 
 
+cdef bint new_text_or_probe(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
+    """On a path that may be wider than is known, a segment of new text is made larger than others now and then."""
+    cdef int32_t size = path_probe_due(tcb, allowed_flight(tcb), now)
+    if size <= 0:
+        return size == 0 and new_text(tcb, out, now)
+    send_new(tcb, out, <uint32_t> size, False, now)
+    # the device must not cut it
+    out.mss = <uint16_t> size
+    note_path_probe(tcb)
+    return True
+
+
 cdef bint try_new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     """RFC 5682 2.1 step 2b; where there is none to send, the judgement is given up and what is lost goes again."""
     if tcb.frto_room and new_text(tcb, out, now):
@@ -492,7 +492,7 @@ cdef bint next_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nog
     if is_anything_lost(tcb) and not tcb.persisting:
         if tcb.frto != FRTO_SECOND and send_again(tcb, out, False, now):
             return True
-    elif new_text(tcb, out, now):
+    elif new_text(tcb, out, now) if tcb.path == NULL else new_text_or_probe(tcb, out, now):
         return True
     if tcb.ack_wanted:
         return pure_ack(tcb, out, now)

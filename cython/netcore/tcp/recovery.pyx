@@ -5,6 +5,7 @@ from netcore.posix cimport memset
 from netcore.tcp.delivery cimport finish_rate, note_min_rtt
 from netcore.tcp.ecn cimport want_cwr
 from netcore.tcp.flight cimport SENT_LOST, SENT_SACKED, ack_sample_t, sent_t
+from netcore.tcp.path_mtu cimport take_probe_for_lost
 from netcore.tcp.rack cimport detect_losses, is_repaired_by_probe, recovery_ended, take_delivered
 from netcore.tcp.scoreboard cimport first_sent, mark_expired, mark_lost, split
 from netcore.tcp.seqnum cimport seq_geq, seq_gt
@@ -54,6 +55,9 @@ cdef void start_reduction(tcb_t* tcb, const ack_sample_t* sample) noexcept nogil
 
 
 cdef void enter_recovery(tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept nogil:
+    if tcb.path != NULL and take_probe_for_lost(tcb, now):
+        # RFC 4821 7.6.2: it was too large, which is no congestion
+        return
     if tcb.phase == PHASE_OPEN:
         begin_undo(tcb)
     tcb.congestion.on_loss(tcb, now)

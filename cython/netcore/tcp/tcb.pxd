@@ -5,6 +5,7 @@ variables carry their RFC names.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from netcore.paths cimport paths_t
 from netcore.storage.byte_queue cimport byte_queue_t
 from netcore.storage.chunks cimport chunk_pool_t
 from netcore.storage.deadlines cimport NEVER, arm, deadline_t, deadlines_t
@@ -86,6 +87,7 @@ cdef enum DeadlineKind:
     DEADLINE_CONNECTION = 1
     DEADLINE_TIME_WAIT = 2
     DEADLINE_NEIGHBOR = 3
+    DEADLINE_FRAGMENTS = 4
 
 # a thread that waits; lives in that thread's memory while it waits
 cdef struct waiter_t:
@@ -148,6 +150,22 @@ cdef struct reassembly_t:
     bint has_fin
     uint32_t fin_seq
     range_t ranges[256]
+
+# how large a segment the path takes (path_mtu): where it is not as large as both ends would take, or not known to be.
+# Sizes are those of the text of a segment without options.
+cdef struct path_search_t:
+    # passes; may pass at most
+    uint16_t passes
+    uint16_t most
+    # the probe that is out, 0: none, and its sequence numbers
+    uint16_t probe
+    uint32_t probe_start
+    uint32_t probe_end
+    # the path takes less than the least that is believed: routers may cut
+    uint8_t may_fragment
+    # probes that failed since the search began
+    uint8_t failures
+    int64_t next_probe
 
 # how sending stands (the congestion state of a connection)
 cdef enum Phase:
@@ -253,6 +271,13 @@ cdef struct timewait_t:
     uint16_t window
     bint timestamps
 
+# a time that means one thing while the handshake lasts and another from then on, ns
+cdef union span_t:
+    # the first time-out of the SYN
+    int64_t syn_rto
+    # since when min_rtt_now is the least
+    int64_t min_rtt_since
+
 # 1 KiB with its places in the tables (LIM-1): what is small stands beside what is small
 cdef struct tcb_t:
     entry_t entry
@@ -325,7 +350,7 @@ cdef struct tcb_t:
     uint32_t resent_ts
     int64_t last_sent
     int64_t last_challenge
-    int64_t syn_rto
+    span_t span
     uint8_t syn_retries
     # the last SYN was answered by RST: the next goes after a constant wait (LISTEN-67)
     uint8_t syn_refused
@@ -342,6 +367,8 @@ cdef struct tcb_t:
     uint32_t sacked_segments
     # segments that went again
     uint32_t total_retrans
+    # NULL: the path is taken to carry what both ends take
+    path_search_t* path
 
     # congestion control
     const congestion_t* congestion
@@ -393,7 +420,6 @@ cdef struct tcb_t:
     # the least round trip of the last minute, of this and of the one before, ns; 0: none
     int64_t min_rtt
     int64_t min_rtt_now
-    int64_t min_rtt_since
 
     # delivery rate (draft-ietf-ccwg-bbr 4.1): bytes delivered and lost in all; when the newest was delivered; when the
     # oldest in flight went; the mark of the application's limit (0: none); where the round ends
@@ -426,8 +452,12 @@ cdef struct tcb_t:
     uint8_t probe_wanted
     # the window is closed or too small and nothing is in flight: TIMER_RETRANSMIT runs for a probe (SND-5)
     uint8_t persisting
+    # OPT-49: an ICMP error ends the handshake of an active open
+    uint8_t icmp_fails_connect
     # duplicate ACKs owed beside the first
     uint16_t dupacks_owed
+    # TCPX-5: type and code (type * 256 + code) of the last ICMP error since an ACK came that was news; 0: none
+    uint16_t soft_error
     link_t output_link
 
     # facts
@@ -464,6 +494,8 @@ cdef struct segment_out_t:
     uint16_t wnd
     # the ECN field of its packet (RFC 3168 5)
     uint8_t ecn
+    # routers may cut its packet
+    uint8_t may_fragment
     # text[offset:offset+length] of the queue; a frame with more than `mss` bytes is a superframe
     byte_queue_t* queue
     uint64_t offset
@@ -487,6 +519,9 @@ cdef struct transport_t:
     slab_t reassemblies
     slab_t sents
     slab_t flights
+    slab_t searches
+    # what is known of paths, for connections to come
+    paths_t paths
     deadlines_t deadlines
     # connections that may have something to send
     list_t output

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 from netcore.storage.deadlines cimport NEVER, arm
 from netcore.tcp.backlog cimport withdraw_request
 from netcore.tcp.lifecycle cimport abort_connection, finish
+from netcore.tcp.path_mtu cimport suspect_black_hole
 from netcore.tcp.recovery cimport reordering_timeout, retransmission_timeout
 from netcore.tcp.tcb cimport (
     CLOSED, DEADLINE_CONNECTION, LISTEN, PHASE_OPEN, STATUS_REFUSED, STATUS_TIMED_OUT, SYN_RECEIVED, SYN_SENT,
@@ -30,7 +31,7 @@ cdef void expire_handshake(tcb_t* tcb, int64_t now) noexcept nogil:
     if tcb.syn_refused:
         # LISTEN-67: a constant wait, and again the unanswered one's schedule behind it
         tcb.syn_refused = False
-    elif tcb.syn_rto << (tcb.backoff + 1) <= tcb.transport.tunables.rto_maximum:
+    elif tcb.span.syn_rto << (tcb.backoff + 1) <= tcb.transport.tunables.rto_maximum:
         tcb.backoff += 1
     tcb.syn_wanted = True
     want_output(tcb)
@@ -55,6 +56,8 @@ cdef void expire_data(tcb_t* tcb, int64_t now) noexcept nogil:
         tcb.transport.counters.TCPAbortOnTimeout += 1
         finish(tcb, STATUS_TIMED_OUT)
         return
+    if tcb.retries >= tcb.transport.tunables.black_hole_timeouts:
+        suspect_black_hole(tcb, now)
     retransmission_timeout(tcb, now)
     tcb.retries += 1
     back_off(tcb, tcb.rtt.rto, tcb.transport.tunables.rto_maximum, now)

@@ -55,9 +55,25 @@ cdef struct tunables_t:
     int64_t conditional_life
     # undecided requests of one listener (ACPT-33)
     int64_t conditional_requests
+    # path MTU (TCPX-4), bytes and ns: 0 or 1; the least that an ICMP message is believed; how long it is; how long
+    # until a larger size is tried again; after how many time-outs in a row a smaller one is
+    int64_t path_mtu_discovery
+    int64_t path_mtu_minimum
+    int64_t path_mtu_lifetime
+    int64_t path_probe_interval
+    int64_t black_hole_timeouts
     # the network layer
     int64_t ttl
+    # ICMP errors, a bucket of tokens for each destination and one for all: ns until a token is back, tokens at most
     int64_t icmp_interval
+    int64_t icmp_burst
+    int64_t icmp_interval_of_all
+    int64_t icmp_burst_of_all
+    # datagrams whose fragments are awaited: how long, how many of all and of one source, and their bytes
+    int64_t reassembly_time
+    int64_t reassembly_datagrams
+    int64_t reassembly_datagrams_of_source
+    int64_t reassembly_memory
     int64_t neighbor_lifetime
     int64_t neighbor_retry
     int64_t neighbor_tries
@@ -103,8 +119,21 @@ cdef inline void set_default_tunables(tunables_t* t) noexcept nogil:
     t.syn_flood_calm = 5_000_000_000
     t.conditional_life = 30_000_000_000
     t.conditional_requests = 65535
+    t.path_mtu_discovery = 1
+    # a plateau of RFC 1191 7.1: the fewest octets of any link that is still about
+    t.path_mtu_minimum = 508
+    t.path_mtu_lifetime = 600_000_000_000
+    t.path_probe_interval = 600_000_000_000
+    t.black_hole_timeouts = 3
     t.ttl = 128
-    t.icmp_interval = 10_000_000
+    t.icmp_interval = 1_000_000_000
+    t.icmp_burst = 6
+    t.icmp_interval_of_all = 1_000_000
+    t.icmp_burst_of_all = 50
+    t.reassembly_time = 30_000_000_000
+    t.reassembly_datagrams = 256
+    t.reassembly_datagrams_of_source = 16
+    t.reassembly_memory = 4 << 20
     t.neighbor_lifetime = 30_000_000_000
     t.neighbor_retry = 1_000_000_000
     t.neighbor_tries = 3

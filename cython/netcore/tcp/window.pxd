@@ -2,8 +2,8 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from netcore.storage.chunks cimport LARGE_CHUNK
-from netcore.tcp.seqnum cimport seq_gt
-from netcore.tcp.tcb cimport tcb_t
+from netcore.tcp.seqnum cimport seq_gt, seq_lt
+from netcore.tcp.tcb cimport segment_out_t, tcb_t
 
 
 cdef enum:
@@ -58,3 +58,20 @@ cdef inline bint is_window_update_due(const tcb_t* tcb) noexcept nogil:
         return False
     opening = edge - tcb.rcv_adv
     return opening >= tcb.receive_limit // 2 or opening >= 2 * <uint32_t> tcb.rcv_mss
+
+
+cdef inline void announce_window(tcb_t* tcb, segment_out_t* out) noexcept nogil:
+    """Puts the window into the field of a segment that leaves; the edge never moves left."""
+    cdef uint32_t edge = next_right_edge(tcb)
+    cdef uint32_t window = edge - tcb.rcv_nxt
+    cdef uint32_t field = window >> tcb.rcv_wind_shift
+    # RFC 7323 2.4: rounding down must not take back what was announced
+    if (seq_lt(tcb.rcv_nxt + (field << tcb.rcv_wind_shift), tcb.rcv_adv)
+            and not seq_gt(tcb.rcv_nxt + ((field + 1) << tcb.rcv_wind_shift), furthest_right_edge(tcb))):
+        field += 1
+    if field > 65535:
+        field = 65535
+    out.wnd = <unsigned short> field
+    edge = tcb.rcv_nxt + (field << tcb.rcv_wind_shift)
+    if seq_gt(edge, tcb.rcv_adv):
+        tcb.rcv_adv = edge

@@ -11,6 +11,8 @@ cdef enum:
     PROTOCOL_UDP = 17
     IPV4_DONT_FRAGMENT = 0x4000
     IPV4_MORE_FRAGMENTS = 0x2000
+    # of ipv4_t.fragment, in units of 8 octets
+    IPV4_FRAGMENT_OFFSET = 0x1fff
     # the ECN field, the low two bits of tos (RFC 3168 5)
     ECN_FIELD = 3
     NOT_ECT = 0
@@ -48,6 +50,30 @@ cdef inline bint parse_ipv4(const uint8_t* octets, size_t length, ipv4_t* header
     header.source = load32(octets + 12)
     header.destination = load32(octets + 16)
     return True
+
+
+cdef inline bint parse_quoted_ipv4(const uint8_t* octets, size_t length, ipv4_t* header) noexcept nogil:
+    """The header that an ICMP error quotes: the packet behind it is cut off, its checksum was the router's to judge."""
+    if length < IPV4_HEADER_LENGTH or (octets[0] >> 4) != 4:
+        return False
+    header.header_length = (octets[0] & 15) * 4
+    header.total_length = load16(octets + 2)
+    if header.header_length < IPV4_HEADER_LENGTH or header.header_length > length:
+        return False
+    header.tos = octets[1]
+    header.identification = load16(octets + 4)
+    header.fragment = load16(octets + 6)
+    header.ttl = octets[8]
+    header.protocol = octets[9]
+    header.source = load32(octets + 12)
+    header.destination = load32(octets + 16)
+    return True
+
+
+cdef inline void sum_header_anew(uint8_t* octets) noexcept nogil:
+    """Puts the checksum of a changed header right."""
+    store16(octets + 10, 0)
+    store16(octets + 10, finish(sum_octets(octets, (octets[0] & 15) * 4, 0)))
 
 
 cdef inline bint is_fragment(const ipv4_t* header) noexcept nogil:
