@@ -91,6 +91,7 @@ class Attacker:
             (5, self.stray_segment),
             (5, self.odd_packet),
             (4, self.icmp),
+            (5, self.fragment),
             (2, self.udp),
             (5, self.arp),
         ]
@@ -331,6 +332,21 @@ class Attacker:
         mac = self.source.choice((VICTIM_MAC, VICTIM_MAC, BROADCAST_MAC, bytes.fromhex("01005e000001"), FRIEND_MAC))
         return self.link.frame(bytes(packet), destination=mac)
 
+    def fragment(self) -> bytes:
+        """A piece of one of few datagrams: what comes together overlaps, contradicts itself, or makes a whole."""
+        start = self.source.choice((0, 0, 1, 2, 8, 8188, self.source.randrange(8192)))
+        more = self.source.choice((0, 0x2000, 0x2000))
+        body = octets(self.source, self.source.choice((8, 16, 64, 1480)))
+        if self.source.random() < 0.5:
+            # the whole of it fits: 8 octets each
+            start, body = self.source.randrange(3), decode.build_icmp(8, 0, b"abcd", bytes(16))
+            body, more = body[8 * start : 8 * start + 8], 0x2000 * (start < 2)
+        packet = decode.build_ipv4(
+            self.source.choice(STRANGERS + BAD_SOURCES), VICTIM, self.source.choice((ICMP, ICMP, TCP, UDP)), body,
+            tos=self.source.choice((0, 0, 0, 2, 3)), identification=self.source.randrange(3), fragment=start | more,
+        )  # fmt: skip
+        return self.link.frame(packet)
+
     def icmp(self) -> bytes:
         """Echo, and errors that quote segments of live connections and others."""
         source = self.source.choice(STRANGERS + BAD_SOURCES)
@@ -344,9 +360,11 @@ class Attacker:
                 info = endpoint.info()
                 port, (remote, remote_port) = endpoint.local[1], endpoint.remote
                 segment = decode.build_tcp(port, remote_port, info["snd_una"], info["rcv_nxt"], ACK, 100)
-                quote = decode.build_ipv4(VICTIM, remote, TCP, segment)[: self.source.choice((20, 28, 40))]
+                quoted = bytearray(decode.build_ipv4(VICTIM, remote, TCP, segment))
+                quoted[2:4] = self.source.choice((40, 1500, 65535)).to_bytes(2, "big")
+                quote = bytes(quoted[: self.source.choice((20, 28, 40))])
             kind, code = self.source.choice(ICMP_ERRORS)
-            rest = self.source.choice((bytes(4), bytes([0, 0, 0, 68]), bytes([0, 0, 0, 0]), self.source.randbytes(4)))
+            rest = self.source.choice((bytes(4), bytes([0, 0, 0, 68]), bytes([0, 0, 4, 176]), self.source.randbytes(4)))
             message = decode.build_icmp(kind, code, rest, quote)
         if self.source.random() < 0.1:
             message = mutate(message, self.source)

@@ -25,6 +25,7 @@ def test_host_under_attack_keeps_its_live_connections(setting: Setting, seed: in
     assert result.states >= 8
     for name in (
         "OutRsts", "TCPChallengeACK", "InCsumErrors", "ListenOverflows", "PassiveOpens", "ReasmFails",
+        "ReasmOKs", "ReasmTimeout",
         "TCPSackRecovery", "TCPDSACKRecv", "TCPDSACKOldSent", "InCEPkts",
     ):  # fmt: skip
         assert result.counters[name] > 0, name
