@@ -116,7 +116,7 @@ def test_segment_in_fragments_is_delivered(wire: Wire) -> None:
         wire.put_ipv4(packet)
     endpoint = listener.accept()  # type: ignore[union-attr]
     buffer = bytearray(50_000)
-    assert endpoint.receive_into(buffer) == 40_000
+    assert endpoint.receive_into(buffer) == 40_000  # type: ignore[union-attr]
     assert buffer[:40_000] == text
 
 
@@ -369,9 +369,9 @@ def test_reply_too_large_for_the_link_leaves_in_fragments(mtu: int, size: int) -
         wire.put_ipv4(packet)
     packets = wire.take_ipv4()
     assert len({packet["identification"] for packet in packets}) == 1
-    for packet in packets[:-1]:
-        assert packet["fragment"] & MORE
-        assert mtu - 8 < packet["total_length"] <= mtu
+    for piece in packets[:-1]:
+        assert piece["fragment"] & MORE
+        assert mtu - 8 < piece["total_length"] <= mtu
     assert reassembled(packets)[4:] == body[4:]
     assert (wire.count("FragOKs"), wire.count("FragCreates")) == (1, len(packets))
     assert wire.engine.usage()["chunks"] == 0
