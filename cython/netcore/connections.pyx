@@ -1,16 +1,17 @@
-"""What a host holds, read in slices: connections with their tcp_info, TIME-WAIT records, listeners.
+"""What a host holds, read in slices: connections with their tcp_info, TIME-WAIT records, listeners; counts of one.
 
 The lock is held for one slice at a time, so that a host with a million connections goes on while it is read.
 """
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from netcore.drive cimport HostHandle, enter, host_time, unlock
-from netcore.endpoint cimport pack_address
+from netcore.endpoint cimport Endpoint, pack_address
 from netcore.host cimport host_t
 from netcore.posix cimport free, malloc
 from netcore.storage.deadlines cimport NEVER
 from netcore.storage.table cimport table_node_t
 from netcore.tcp.info cimport fill_tcp_info, known_fields, tcp_info_t
+from netcore.tcp.statistics cimport LIMIT_BUFFER, LIMIT_NOTHING, LIMIT_PATH, LIMIT_WINDOW, statistics_of, statistics_t
 from netcore.tcp.tcb cimport (
     ENTRY_TIME_WAIT, TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_RETRANSMIT, TIME_WAIT, entry_t, listener_t, name_of_state,
     tcb_t, timewait_t,
@@ -191,3 +192,39 @@ def listener_rows(HostHandle host not None, int most=1024) -> list[dict[str, obj
         } for i in range(count)]
     finally:
         free(rows)
+
+
+cdef dict limit_fields(const statistics_t* statistics, int limit, int64_t now):
+    cdef bint present = statistics.limit == limit
+    return {
+        "time": statistics.limited[limit].time + (now - statistics.limit_since if present else 0),
+        "entries": statistics.limited[limit].entries,
+        "bytes": (statistics.limited[limit].sent
+                  + (statistics.bytes_sent - statistics.limit_mark if present else 0)),
+    }
+
+
+def connection_counts(endpoint: Endpoint) -> dict[str, object]:
+    """What is counted of a connection and has no field in tcp_info."""
+    cdef Endpoint handle = endpoint
+    cdef statistics_t copy
+    cdef const statistics_t* statistics = NULL
+    cdef int64_t now = 0
+    with nogil:
+        enter(handle.owner.host)
+        if handle.tcb != NULL:
+            statistics = statistics_of(handle.tcb)
+            now = host_time(handle.owner.host)
+            if statistics != NULL:
+                copy = statistics[0]
+        unlock(handle.owner.host)
+    if statistics == NULL:
+        return {}
+    return {
+        "age": now - copy.opened_at if copy.opened_at else 0, "dup_acks": copy.dup_acks,
+        "fast_retrans": copy.fast_retrans, "syn_retrans": copy.syn_retrans, "bytes_reordered": copy.bytes_reordered,
+        "limited": {
+            "nothing": limit_fields(&copy, LIMIT_NOTHING, now), "path": limit_fields(&copy, LIMIT_PATH, now),
+            "window": limit_fields(&copy, LIMIT_WINDOW, now), "buffer": limit_fields(&copy, LIMIT_BUFFER, now),
+        },
+    }

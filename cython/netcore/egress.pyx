@@ -12,7 +12,7 @@ from netcore.storage.chunks cimport chunk_give, chunk_t, chunk_take
 from netcore.storage.links cimport list_append, list_first, list_remove
 from netcore.storage.replies cimport HEADROOM, packet_t, replies_take
 from netcore.tcp.output cimport next_segment
-from netcore.tcp.statistics cimport count_departure
+from netcore.tcp.statistics cimport count_departure, count_limit
 from netcore.tcp.tcb cimport CONTROL_CAPACITY, segment_out_t, tcb_t
 from netcore.wire.address cimport address_of_ipv4, address_t, ipv4_of_address
 from netcore.wire.checksum cimport finish, finish_partial, sum_piece, sum_pseudo_header4
@@ -61,6 +61,7 @@ cdef bint take_segment(host_t* host, segment_out_t* segment, int64_t now) noexce
             count_departure(tcb, segment, now)
             list_append(&host.transport.output, &tcb.output_link, tcb)
             return True
+        count_limit(tcb, now)
     return False
 
 

@@ -69,6 +69,7 @@ _REST: Final = (
     ("dsack_dups", "dsack_dups"),
     ("reord_seen", "reord_seen"),
     ("rcv_space", "rcv_space"),
+    ("rcv_ssthresh", "rcv_ssthresh"),
     ("notsent", "notsent_bytes"),
     ("rcv_ooopack", "rcv_ooopack"),
     ("snd_wnd", "snd_wnd"),
@@ -125,6 +126,15 @@ def info_words(info: Mapping[str, int], congestion: str | None) -> str:
         words.append(f"delivery_rate {rate(of('delivery_rate'))}")
     if of("delivered"):
         words.append(f"delivered:{of('delivered')}")
+    if of("delivered_ce"):
+        words.append(f"delivered_ce:{of('delivered_ce')}")
+    if of("busy_time"):
+        words.append(f"busy:{of('busy_time') // 1000}ms")
+        words += [
+            f"{name}:{of(name) // 1000}ms({100 * of(name) / of('busy_time'):.1f}%)"
+            for name in ("rwnd_limited", "sndbuf_limited")
+            if of(name)
+        ]
     if of("retrans") or of("total_retrans"):
         words.append(f"retrans:{of('retrans')}/{of('total_retrans')}")
     if of("rcv_rtt"):

@@ -40,6 +40,7 @@ KERNEL_TABLES: Final[dict[str, tuple[str, ...]]] = {
         "PassiveOpens",
         "AttemptFails",
         "EstabResets",
+        "CurrEstab",
         "InSegs",
         "OutSegs",
         "RetransSegs",

@@ -1,4 +1,4 @@
-"""WSPIoctl (wsp.md section 8): FIONBIO, FIONREAD, SIO_TCP_INITIAL_RTO; a code not built yet is an unsupported one."""
+"""WSPIoctl (wsp.md section 8); a code not built yet is an unsupported one."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -8,6 +8,7 @@ from stack.wsp import arguments
 from stack.wsp.constants import (
     FIONBIO,
     FIONREAD,
+    SIO_TCP_INFO,
     SIO_TCP_INITIAL_RTO,
     WSAEFAULT,
     WSAEINVAL,
@@ -15,6 +16,7 @@ from stack.wsp.constants import (
 )
 from stack.wsp.errors import EntryFailure
 from stack.wsp.structures import tcp_initial_rto_parameters
+from stack.wsp.tcp_information import tcp_information
 from stack.wsp.waiting import MILLISECOND
 
 if TYPE_CHECKING:
@@ -98,5 +100,6 @@ _Body = Callable[["Provider", "Socket", tuple[Any, int], tuple[Any, int]], int]
 _BODIES: Final[dict[int, _Body]] = {
     FIONBIO: _nonblocking,
     FIONREAD: _readable_bytes,
+    SIO_TCP_INFO: tcp_information,
     SIO_TCP_INITIAL_RTO: _initial_rto,
 }

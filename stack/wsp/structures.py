@@ -110,6 +110,49 @@ class tcp_initial_rto_parameters(ctypes.Structure):
     _fields_ = [("Rtt", ctypes.c_uint16), ("MaxSynRetransmissions", ctypes.c_uint8)]
 
 
+class TCP_INFO_v0(ctypes.Structure):
+    """Output of SIO_TCP_INFO, version 0 (mstcpip.h); IOCTL-17."""
+
+    _fields_ = [
+        ("State", ctypes.c_uint32),
+        ("Mss", ctypes.c_uint32),
+        ("ConnectionTimeMs", ctypes.c_uint64),
+        ("TimestampsEnabled", ctypes.c_uint8),
+        ("RttUs", ctypes.c_uint32),
+        ("MinRttUs", ctypes.c_uint32),
+        ("BytesInFlight", ctypes.c_uint32),
+        ("Cwnd", ctypes.c_uint32),
+        ("SndWnd", ctypes.c_uint32),
+        ("RcvWnd", ctypes.c_uint32),
+        ("RcvBuf", ctypes.c_uint32),
+        ("BytesOut", ctypes.c_uint64),
+        ("BytesIn", ctypes.c_uint64),
+        ("BytesReordered", ctypes.c_uint32),
+        ("BytesRetrans", ctypes.c_uint32),
+        ("FastRetrans", ctypes.c_uint32),
+        ("DupAcksIn", ctypes.c_uint32),
+        ("TimeoutEpisodes", ctypes.c_uint32),
+        ("SynRetrans", ctypes.c_uint8),
+    ]
+
+
+class TCP_INFO_v1(ctypes.Structure):
+    """Output of SIO_TCP_INFO, version 1: what kept the sender (RFC 4898 3.4.3) behind the fields of version 0."""
+
+    _fields_ = [
+        *TCP_INFO_v0._fields_,
+        ("SndLimTransRwin", ctypes.c_uint32),
+        ("SndLimTimeRwin", ctypes.c_uint32),
+        ("SndLimBytesRwin", ctypes.c_uint64),
+        ("SndLimTransCwnd", ctypes.c_uint32),
+        ("SndLimTimeCwnd", ctypes.c_uint32),
+        ("SndLimBytesCwnd", ctypes.c_uint64),
+        ("SndLimTransSnd", ctypes.c_uint32),
+        ("SndLimTimeSnd", ctypes.c_uint32),
+        ("SndLimBytesSnd", ctypes.c_uint64),
+    ]
+
+
 class WSABUF(ctypes.Structure):
     """One data buffer: length in bytes and address. The memory must live as long as the structure is used."""
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from netcore.connections import connection_slice, listener_rows
+from netcore.connections import connection_counts, connection_slice, listener_rows
 from netcore.engine import Engine, build_information
 from tests.tcp.scripted_peer import MILLISECOND, OUR_ADDRESS, PEER_ADDRESS, SECOND, Peer, packed, read_all
 
@@ -27,9 +27,16 @@ COUNTED = {
     "tcpi_dsack_dups",
     "tcpi_reord_seen",
     "tcpi_rcv_ooopack",
+    "tcpi_busy_time",
+    "tcpi_rwnd_limited",
+    "tcpi_sndbuf_limited",
+    "tcpi_delivered_ce",
+    "tcpi_total_rto",
+    "tcpi_total_rto_recoveries",
+    "tcpi_total_rto_time",
 }
 # younger than the header of Debian 12
-YOUNGER = {"tcpi_rcv_wnd"}
+YOUNGER = {"tcpi_rcv_wnd", "tcpi_total_rto", "tcpi_total_rto_recoveries", "tcpi_total_rto_time"}
 
 
 @pytest.fixture
@@ -56,6 +63,7 @@ def test_fresh_connection_tells_what_the_handshake_settled(host):
     assert (info["tcpi_snd_wscale"], info["tcpi_rcv_wscale"]) == (7, 9)
     assert info["tcpi_snd_mss"] == info["tcpi_advmss"] == MSS - 12
     assert info["tcpi_pmtu"] == 1500
+    assert info["tcpi_rcv_ssthresh"] == 1 << 18
     assert info["tcpi_snd_wnd"] == 1000 << 7
     assert info["tcpi_snd_cwnd"] == 10
     assert info["tcpi_snd_ssthresh"] == NEVER_SET
@@ -211,6 +219,127 @@ def test_probes_of_a_closed_window_are_no_retransmissions(host):
     assert info["tcpi_retransmits"] == 0
 
 
+def test_time_outs_in_a_row_are_one_episode_that_news_end(host):
+    peer = Peer(host)
+    endpoint = peer.open_passively()
+    waited = 0
+    for number in range(2):
+        endpoint.send(b"x" * MSS)
+        peer.take()
+        rto = endpoint.tcp_info()["tcpi_rto"] * 1000
+        host.advance(rto)
+        host.advance(2 * rto)
+        peer.take()
+        host.advance(10 * MILLISECOND)
+        waited += 2 * rto + 10 * MILLISECOND
+        peer.send("A", ack=1 + (number + 1) * MSS)
+        peer.take()
+        host.advance(SECOND)
+    info = endpoint.tcp_info()
+    assert (info["tcpi_total_rto"], info["tcpi_total_rto_recoveries"]) == (4, 2)
+    assert info["tcpi_total_rto_time"] == waited // MILLISECOND
+
+
+def test_reduction_told_by_ecn_counts_what_that_ack_delivers(make_host):
+    host = make_host(connection_statistics=1, ecn=1)
+    peer = Peer(host)
+    endpoint = open_with_ecn(peer)
+    endpoint.send(TEXT)
+    peer.take()
+    peer.send("EA", ack=1 + 2 * MSS)
+    assert endpoint.tcp_info()["tcpi_delivered_ce"] == 2
+
+
+def open_with_ecn(peer):
+    """The peer asks for ECN, the host agrees."""
+    listener = peer.host.listen()
+    peer.send("SEC")
+    peer.take()
+    peer.send("A")
+    endpoint = listener.accept()
+    assert endpoint.info()["ecn"]
+    return endpoint
+
+
+# ---- what keeps a connection from sending
+
+
+def test_time_that_the_peers_window_takes_is_told_apart_from_the_paths(host):
+    peer = Peer(host, window=2 * MSS)
+    endpoint = peer.open_passively()
+    host.advance(SECOND)
+    endpoint.send(TEXT)
+    peer.take()
+    host.advance(50 * MILLISECOND)
+    peer.send("A", ack=1 + 2 * MSS, window=10 * MSS)
+    peer.take()
+    host.advance(30 * MILLISECOND)
+    peer.send("A", ack=1 + 3 * MSS)
+    host.advance(SECOND)
+    info = endpoint.tcp_info()
+    assert (info["tcpi_busy_time"], info["tcpi_rwnd_limited"], info["tcpi_sndbuf_limited"]) == (80_000, 50_000, 0)
+    limited = connection_counts(endpoint)["limited"]
+    assert limited["window"] == {"time": 50 * MILLISECOND, "entries": 1, "bytes": 0}
+    assert limited["path"] == {"time": 30 * MILLISECOND, "entries": 1, "bytes": MSS}
+    assert limited["nothing"]["bytes"] == 2 * MSS
+
+
+def test_time_that_goes_on_counts(host):
+    peer = Peer(host, window=0)
+    endpoint = peer.open_passively()
+    endpoint.send(b"x")
+    host.advance(70 * MILLISECOND)
+    info = endpoint.tcp_info()
+    assert info["tcpi_rwnd_limited"] == info["tcpi_busy_time"] == 70_000
+
+
+def test_full_send_buffer_that_is_out_is_what_limits(host):
+    peer = Peer(host)
+    endpoint = peer.open_passively()
+    endpoint.send_buffer = 2 * MSS
+    endpoint.send(TEXT)
+    peer.take()
+    host.advance(40 * MILLISECOND)
+    info = endpoint.tcp_info()
+    assert (info["tcpi_sndbuf_limited"], info["tcpi_rwnd_limited"]) == (40_000, 0)
+
+
+def test_counts_that_no_field_has_a_name_for(host):
+    peer = Peer(host, sack=True)
+    endpoint = peer.open_passively()
+    host.advance(SECOND)
+    peer.send("A", seq=101, text=b"b" * 100)
+    endpoint.send(b"x" * (6 * MSS))
+    peer.take()
+    host.advance(50 * MILLISECOND)
+    peer.send("A", seq=1, ack=1, blocks=[(1 + MSS, 1 + 6 * MSS)])
+    counts = connection_counts(endpoint)
+    assert counts["age"] == SECOND + 50 * MILLISECOND
+    assert (counts["bytes_reordered"], counts["fast_retrans"], counts["syn_retrans"]) == (100, 1, 0)
+    assert counts["dup_acks"] == 1
+
+
+def test_host_that_does_not_count_has_no_counts(make_host):
+    assert connection_counts(Peer(make_host()).open_passively()) == {}
+
+
+def test_current_connections_are_those_that_can_send(host):
+    def current():
+        return host.engine.counters()["CurrEstab"]
+
+    peers = [Peer(host, port=1000 + number) for number in range(3)]
+    listener = host.listen()
+    first, second, third = (peer.open_passively(listener) for peer in peers)
+    assert current() == 3
+    peers[0].send("FA")
+    assert current() == 3, "CLOSE-WAIT is one (RFC 4022)"
+    first.close()
+    assert current() == 2
+    second.abort()
+    third.shutdown_send()
+    assert current() == 0
+
+
 def test_syn_sent_again_counts(host):
     endpoint = host.connect(5000, 6000)
     host.advance(SECOND)
@@ -219,6 +348,7 @@ def test_syn_sent_again_counts(host):
     assert (info["tcpi_total_retrans"], info["tcpi_unacked"]) == (1, 1)
     assert info["tcpi_segs_out"] == 2
     assert info["tcpi_bytes_received"] == 0
+    assert connection_counts(endpoint)["syn_retrans"] == 1
 
 
 def test_connection_that_is_gone_tells_nothing(host):
@@ -241,7 +371,7 @@ def test_host_that_does_not_count_leaves_out_what_it_does_not_know(make_host):
 @pytest.mark.requirement("LIM-1")
 def test_counting_costs_so_many_bytes_and_only_those_who_ask():
     information = build_information()
-    assert 0 < information["statistics_bytes"] <= 96
+    assert 0 < information["statistics_bytes"] <= 320
     with pytest.raises(ValueError, match="connection_statistics is 2, but must be between 0 and 1"):
         Engine(address=OUR_ADDRESS, prefix=24, seed=bytes(16), connection_statistics=2)
 

@@ -45,6 +45,8 @@ cdef struct counters_t:
     uint64_t PassiveOpens
     uint64_t AttemptFails
     uint64_t EstabResets
+    # how many there are now: the one that also comes down
+    uint64_t CurrEstab
     uint64_t InSegs
     uint64_t OutSegs
     uint64_t RetransSegs

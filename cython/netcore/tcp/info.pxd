@@ -4,7 +4,7 @@ Names and units are those of the kernel's linux/tcp.h. Fields that it has and th
 the core yet; those of the second part have one only where the tunable connection_statistics is on.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.tcp.tcb cimport tcb_t
 
 cdef enum InfoOption:
@@ -71,6 +71,8 @@ cdef struct tcp_info_t:
     uint32_t tcpi_notsent_bytes
     # microseconds: the least round trip of the last minutes; 0: none was measured
     uint32_t tcpi_min_rtt
+    # bytes that the receive buffer may hold at the most, as it has been tuned
+    uint32_t tcpi_rcv_ssthresh
     # bytes: the windows that the peer gives and that it is given
     uint32_t tcpi_snd_wnd
     uint32_t tcpi_rcv_wnd
@@ -92,6 +94,17 @@ cdef struct tcp_info_t:
     uint32_t tcpi_dsack_dups
     uint32_t tcpi_reord_seen
     uint32_t tcpi_rcv_ooopack
+    # microseconds in which there was something to send or to be acknowledged; of those, in which the peer's window kept
+    # text back, and in which the send buffer held no more
+    uint64_t tcpi_busy_time
+    uint64_t tcpi_rwnd_limited
+    uint64_t tcpi_sndbuf_limited
+    # segments of ACKs that told of congestion (RFC 3168)
+    uint32_t tcpi_delivered_ce
+    # time-outs; how often there was a first of some in a row; milliseconds from these to the next news
+    uint16_t tcpi_total_rto
+    uint16_t tcpi_total_rto_recoveries
+    uint32_t tcpi_total_rto_time
 
     # what has a source now: none of the second part; none of the times
     bint counted

@@ -1,12 +1,12 @@
 """tcp_info filled from a connection and its statistics."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.posix cimport memset
 from netcore.storage.deadlines cimport NEVER
 from netcore.storage.links cimport link_t
 from netcore.tcp.ecn cimport ECN_SENDS
 from netcore.tcp.flight cimport SENT_AGAIN, sent_t
-from netcore.tcp.statistics cimport statistics_of, statistics_t
+from netcore.tcp.statistics cimport LIMIT_BUFFER, LIMIT_PATH, LIMIT_WINDOW, SenderLimit, statistics_of, statistics_t
 from netcore.tcp.tcb cimport (
     CLOSE_WAIT, CLOSING, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK, LISTEN, PHASE_LOSS, PHASE_RECOVERY,
     PHASE_REDUCING, SYN_RECEIVED, SYN_SENT, TIME_WAIT, backed_off_rto, flight_size, is_synchronized, queue_seq,
@@ -26,6 +26,8 @@ cdef enum:
 cdef set STATISTICS_NAMES = {
     "tcpi_segs_out", "tcpi_segs_in", "tcpi_data_segs_in", "tcpi_data_segs_out", "tcpi_delivery_rate", "tcpi_delivered",
     "tcpi_bytes_sent", "tcpi_bytes_retrans", "tcpi_dsack_dups", "tcpi_reord_seen", "tcpi_rcv_ooopack",
+    "tcpi_busy_time", "tcpi_rwnd_limited", "tcpi_sndbuf_limited", "tcpi_delivered_ce", "tcpi_total_rto",
+    "tcpi_total_rto_recoveries", "tcpi_total_rto_time",
 }
 
 
@@ -104,6 +106,14 @@ cdef void count_outstanding(const tcb_t* tcb, tcp_info_t* info) noexcept nogil:
     info.tcpi_retrans = again
 
 
+cdef uint64_t limited_time(const statistics_t* statistics, SenderLimit limit, int64_t now) noexcept nogil:
+    """Microseconds, the present ones included."""
+    cdef int64_t time = statistics.limited[<int> limit].time
+    if statistics.limit == limit:
+        time += now - statistics.limit_since
+    return <uint64_t> (time // MICROSECOND)
+
+
 cdef void put_statistics(const statistics_t* statistics, int64_t now, tcp_info_t* info) noexcept nogil:
     info.tcpi_segs_out = statistics.segs_out
     info.tcpi_segs_in = statistics.segs_in
@@ -115,6 +125,16 @@ cdef void put_statistics(const statistics_t* statistics, int64_t now, tcp_info_t
     info.tcpi_dsack_dups = statistics.dsack_dups
     info.tcpi_reord_seen = statistics.reord_seen
     info.tcpi_rcv_ooopack = statistics.rcv_ooopack
+    info.tcpi_delivered_ce = statistics.delivered_ce
+    info.tcpi_rwnd_limited = limited_time(statistics, LIMIT_WINDOW, now)
+    info.tcpi_sndbuf_limited = limited_time(statistics, LIMIT_BUFFER, now)
+    info.tcpi_busy_time = (limited_time(statistics, LIMIT_PATH, now) + info.tcpi_rwnd_limited
+                           + info.tcpi_sndbuf_limited)
+    info.tcpi_total_rto = <uint16_t> (statistics.timeouts if statistics.timeouts < 0xffff else 0xffff)
+    info.tcpi_total_rto_recoveries = <uint16_t> (
+        statistics.timeout_episodes if statistics.timeout_episodes < 0xffff else 0xffff)
+    info.tcpi_total_rto_time = <uint32_t> (
+        (statistics.timeout_time + (now - statistics.timeout_since if statistics.timeout_since else 0)) // MILLISECOND)
     if statistics.rate_interval:
         info.tcpi_delivery_rate = per_second(statistics.rate_delivered, <uint64_t> statistics.rate_interval)
     info.sent_text = statistics.last_data_sent != 0
@@ -156,7 +176,7 @@ cdef void fill_tcp_info(const tcb_t* tcb, int64_t now, tcp_info_t* info) noexcep
     info.tcpi_snd_mss = tcb.eff_mss
     info.tcpi_rcv_mss = tcb.rcv_mss
     count_outstanding(tcb, info)
-    info.tcpi_pmtu = tcb.transport.local_mss + HEADERS
+    info.tcpi_pmtu = (tcb.transport.local_mss if tcb.path == NULL else tcb.path.passes) + HEADERS
     info.tcpi_rtt = <uint32_t> (tcb.rtt.srtt // MICROSECOND)
     info.tcpi_rttvar = <uint32_t> (tcb.rtt.rttvar // MICROSECOND)
     info.tcpi_snd_ssthresh = (NO_THRESHOLD if tcb.ssthresh == 0 or tcb.ssthresh >= HIGHEST_THRESHOLD
@@ -173,6 +193,7 @@ cdef void fill_tcp_info(const tcb_t* tcb, int64_t now, tcp_info_t* info) noexcep
                                     - (1 if tcb.fin_received else 0))
     info.tcpi_notsent_bytes = <uint32_t> (tcb.send_queue.length - sent) if tcb.send_queue.length > sent else 0
     info.tcpi_min_rtt = <uint32_t> (tcb.min_rtt // MICROSECOND)
+    info.tcpi_rcv_ssthresh = tcb.receive_limit
     info.tcpi_snd_wnd = tcb.snd_wnd
     info.tcpi_rcv_wnd = receive_window(tcb)
     info.counted = statistics != NULL

@@ -141,7 +141,7 @@ cdef void take_news(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, int6
     if sample.rtt:
         note_min_rtt(tcb, sample.rtt, now)
     finish_rate(tcb, sample)
-    count_news(tcb, sample)
+    count_news(tcb, sample, now)
     if sample.acked:
         tcb.dupacks = 0
     if undo_if_spurious(tcb, seg, sample, now):

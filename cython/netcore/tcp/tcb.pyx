@@ -1,5 +1,6 @@
 """The table of legal transitions (RFC 9293 figure 5 and 3.10) and the only place where a state is assigned."""
 
+from libc.stdint cimport uint64_t
 from netcore.tcp.tcb cimport (
     CLOSED, CLOSE_WAIT, CLOSING, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK, LISTEN, SYN_RECEIVED,
     SYN_SENT, TIME_WAIT, State, tcb_t,
@@ -37,11 +38,17 @@ cdef bint is_legal(int before, int after) noexcept nogil:
     return (successors(before) >> after) & 1
 
 
+cdef uint64_t is_current(State state) noexcept nogil:
+    """1 where RFC 4022 counts the connection in tcpCurrEstab, else 0."""
+    return state == ESTABLISHED or state == CLOSE_WAIT
+
+
 cdef bint change_state(tcb_t* tcb, State state) noexcept nogil:
     """Assigns a state; an illegal transition is refused and counted (every test finds IllegalTransitions 0)."""
     if not is_legal(tcb.state, state):
         tcb.transport.counters.IllegalTransitions += 1
         return False
+    tcb.transport.counters.CurrEstab += is_current(state) - is_current(tcb.state)
     tcb.state = state
     if state == ESTABLISHED:
         tcb.synchronized = True

@@ -6,6 +6,7 @@ from netcore.tcp.backlog cimport withdraw_request
 from netcore.tcp.lifecycle cimport abort_connection, finish
 from netcore.tcp.path_mtu cimport suspect_black_hole
 from netcore.tcp.recovery cimport reordering_timeout, retransmission_timeout
+from netcore.tcp.statistics cimport count_timeout
 from netcore.tcp.tcb cimport (
     CLOSED, DEADLINE_CONNECTION, LISTEN, PHASE_OPEN, STATUS_REFUSED, STATUS_TIMED_OUT, SYN_RECEIVED, SYN_SENT,
     TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_PACING, TIMER_PROBE, TIMER_REORDERING, TIMER_RETRANSMIT, TIME_WAIT,
@@ -51,7 +52,7 @@ cdef void expire_persist(tcb_t* tcb, int64_t now) noexcept nogil:
 
 
 cdef void expire_data(tcb_t* tcb, int64_t now) noexcept nogil:
-    tcb.transport.counters.TCPTimeouts += 1
+    count_timeout(tcb, now)
     if tcb.retries >= tcb.transport.tunables.data_retries:
         tcb.transport.counters.TCPAbortOnTimeout += 1
         finish(tcb, STATUS_TIMED_OUT)
