@@ -1,0 +1,199 @@
+"""Attacks of peers that have connections of their own and break the rules on them, beside the two live streams."""
+
+import random
+import struct
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from netcore.wire import decode
+from tests.attacks.blind import ACK, BURST, FIN, WORD, Bursts
+from tests.attacks.crowd import SACK_PERMITTED, SINK_PORT, SOURCE_PORT, Crowd, Peer, Services
+from tests.attacks.ground import Ground, Outcome
+
+PEERS = 16
+HOLES = 128  # SEG-15
+SHIFT = 4  # of the window of a peer that wants much at once
+
+
+class OwnConnections(ABC):
+    """One attack: it opens connections, attacks on them, and then looks whether they were served all the same.
+
+    size: bytes that the source sends to each.
+    """
+
+    size: ClassVar[int] = 0
+
+    def __init__(self, ground: Ground, services: Services, source: random.Random) -> None:
+        self.ground, self.services, self.source = ground, services, source
+        self.crowd = Crowd(ground, source)
+        self.peers: list[Peer] = []
+        self.segments = 0
+
+    @abstractmethod
+    def bursts(self, frames: int) -> Bursts:
+        """Opens the connections and yields about so many frames."""
+
+    @abstractmethod
+    def verify(self, outcome: Outcome) -> None:
+        """What has to hold afterwards; adds to `outcome.told`."""
+
+    def fetch_the_rest(self) -> None:
+        """Each peer takes the rest of its stream as an honest one does; AssertionError unless it is right."""
+
+        def acknowledge() -> None:
+            for peer in self.peers:
+                if not peer.ended:
+                    self.ground.tap.send(peer.frame(ACK))
+
+        self.crowd.until(
+            lambda: all(peer.ended for peer in self.peers), "a stream to an attacker does not end", acknowledge
+        )
+        self.dismiss()
+
+    def dismiss(self) -> None:
+        """Ends connections whose stream is over; AssertionError unless it is right."""
+        assert all(bytes(peer.text) == self.services.stream for peer in self.peers), "a byte is wrong"
+        self.segments += sum(peer.segments for peer in self.peers)
+        self.crowd.say(lambda peer: peer.frame(ACK | FIN))
+        self.crowd.peers.clear()
+        self.peers = []
+
+
+class HoleFlood(OwnConnections):
+    """Single bytes with a gap before each, as many as the window takes, and other bytes in their place (SEG-15)."""
+
+    LENGTH = 4000  # bytes of the stream
+
+    def bursts(self, frames: int) -> Bursts:
+        self.peers = self.crowd.open(SINK_PORT, [decode.build_options(mss=1460) + SACK_PERMITTED] * PEERS)
+        for first in range(0, frames, BURST):
+            burst = []
+            for number in range(first, min(frames, first + BURST)):
+                place = 2 * (number // PEERS % 30_000) + 1
+                burst.append(self.peers[number % PEERS].frame(ACK, b"H", offset=place))
+            yield burst
+            self.crowd.hear()
+
+    def verify(self, outcome: Outcome) -> None:
+        outcome.told["answers"] = sum(peer.answers for peer in self.peers)
+        text = bytearray(b"." * self.LENGTH)
+        self.crowd.finish_text(self.peers, bytes(text))
+        held = min(outcome.frames // PEERS, HOLES)
+        text[1 : 2 * held : 2] = b"H" * held
+        read = self.services.read
+        self.crowd.until(lambda: all(peer.ended for peer in self.peers), f"only {len(read)} streams ended")
+        self.crowd.say(lambda peer: peer.frame(ACK, offset=self.LENGTH + 1))
+        # SEG-7: what came first stays; SEG-15: of what came beyond the bound there is nothing
+        assert set(read.values()) == {bytes(text)}
+
+
+def sack(*blocks: tuple[int, int]) -> bytes:
+    """The option, in a multiple of 4 octets."""
+    words = [each % WORD for block in blocks for each in block]
+    return bytes((1, 1, 5, 2 + 4 * len(words))) + struct.pack(f">{len(words)}I", *words)
+
+
+class SackFlood(OwnConnections):
+    """SACK blocks of single bytes, of what was never sent, inside out, and of what was acknowledged long ago."""
+
+    size = 512 << 10
+    HONEST = 64 << 10  # bytes that are acknowledged, so that much is on its way then
+
+    def bursts(self, frames: int) -> Bursts:
+        options = decode.build_options(mss=1460, window_scale=SHIFT) + SACK_PERMITTED
+        self.peers = self.crowd.open(SOURCE_PORT, [options] * PEERS)
+        self.crowd.until(
+            lambda: all(len(peer.text) > self.HONEST for peer in self.peers),
+            "no stream",
+            lambda: [self.ground.tap.send(peer.frame(ACK)) for peer in self.peers if len(peer.text) <= self.HONEST],
+        )
+        stand = [peer.expected for peer in self.peers]
+        self.most = 0
+        for first in range(0, frames, BURST):
+            burst = []
+            for number in range(first, min(frames, first + BURST)):
+                peer, ack = self.peers[number % PEERS], stand[number % PEERS]
+                burst.append(peer.frame(ACK, ack=ack, options=self.lie(ack, (peer.expected - ack) % WORD)))
+            yield burst
+            self.crowd.hear()
+            self.most = max(self.most, self.services.endpoints[self.peers[0].port].info()["stretches"])
+
+    def lie(self, una: int, flight: int) -> bytes:
+        """The option of one ACK, of four blocks, of a sort."""
+        place = self.source.randrange
+        sort = place(6)
+        if sort == 0:
+            return sack(*((una + 2 + start, una + 3 + start) for start in (place(flight or 1) for _ in range(4))))
+        if sort == 1:
+            return sack(*((una + flight + (1 << 24) + place(1 << 28), una + (1 << 29)) for _ in range(4)))
+        if sort == 2:
+            return sack((una + 9, una + 1), (una, una), (una + 5, una + 4), (una + (1 << 31), una))
+        if sort == 3:
+            return sack((una - 5000, una - 4000), (una - (1 << 30), una), (una - 1, una + 1))
+        if sort == 4:
+            return sack(*((una + start, una + start + 1) for start in range(2 + 8 * place(1000), 60_000, 15_000)))
+        return sack((una + 1 + place(flight or 1), una + flight), (una + 2, una + 3))
+
+    def verify(self, outcome: Outcome) -> None:
+        outcome.told["stretches"] = self.most
+        self.fetch_the_rest()
+
+
+class TinySegments(OwnConnections):
+    """Peers that announce a maximum segment size of nothing or next to nothing, and have a stream sent to them."""
+
+    size = 64 << 10
+    SIZES = (0, 1, 2, 8, 40, 63, 64, 65)
+
+    def bursts(self, frames: int) -> Bursts:
+        count = self.streams = 0
+        while count < frames:
+            options = [decode.build_options(mss=self.SIZES[number % len(self.SIZES)]) for number in range(PEERS)]
+            self.peers = self.crowd.open(SOURCE_PORT, options)
+            acked = [0] * PEERS
+            while count < frames and not all(peer.ended for peer in self.peers):
+                burst = []
+                for number, peer in enumerate(self.peers):
+                    if peer.answers > acked[number]:
+                        acked[number] = peer.answers
+                        burst.append(peer.frame(ACK))
+                count += len(burst)
+                yield burst
+                self.crowd.hear()
+            self.streams += len(self.peers)
+            if count < frames:
+                self.dismiss()
+
+    def verify(self, outcome: Outcome) -> None:
+        self.fetch_the_rest()
+        outcome.told["segments"] = self.segments
+        outcome.told["text a segment"] = self.streams * self.size // self.segments
+
+
+class ShrinkingWindows(OwnConnections):
+    """Peers that take back the window they gave, shut it, and open it by a byte or two, at each ACK."""
+
+    size = 64 << 10
+    WINDOWS = (0, 0, 0, 1, 2, 63, 535, 1459, 1460, 5000, 65535)
+
+    def bursts(self, frames: int) -> Bursts:
+        self.peers = self.crowd.open(SOURCE_PORT, [decode.build_options(mss=1460) + SACK_PERMITTED] * PEERS)
+        for first in range(0, frames, BURST):
+            yield [
+                self.peers[number % PEERS].frame(ACK, window=self.source.choice(self.WINDOWS))
+                for number in range(first, min(frames, first + BURST))
+            ]
+            self.crowd.hear()
+
+    def verify(self, outcome: Outcome) -> None:
+        self.fetch_the_rest()
+        outcome.told["segments"] = self.segments
+        outcome.told["text a segment"] = PEERS * self.size // self.segments
+
+
+OWN: dict[str, type[OwnConnections]] = {
+    "hole flood": HoleFlood,
+    "SACK flood": SackFlood,
+    "tiny MSS": TinySegments,
+    "shrinking windows": ShrinkingWindows,
+}

@@ -1,0 +1,69 @@
+"""Forged and hostile frames beside live streams that arrive whole; scripts/attacks.py is the long form."""
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from tests.attacks.campaign import ATTACKS, FIGURES, exceeded, run
+from tests.attacks.ground import Outcome
+from tests.attacks.own import HOLES, PEERS
+from tests.attacks.storm import RETRANSMISSIONS, storm
+
+pytestmark = pytest.mark.live
+
+FRAMES = int(os.environ.get("WSPSTACK_ATTACK_FRAMES", 4000))
+
+# What shows that the attack came as far as what answers it: a counter, and how many of its frames that counted.
+REACHED: dict[str, Callable[[Outcome], bool]] = {
+    "blind RST": lambda outcome: skipped(outcome) >= outcome.frames // 2,
+    "blind SYN": lambda outcome: skipped(outcome) >= outcome.frames,
+    "blind data": lambda outcome: skipped(outcome) >= outcome.frames // 2,
+    "ACK flood": lambda outcome: skipped(outcome) >= outcome.frames,
+    "shut windows": lambda outcome: outcome.counters["FramesIn"] >= outcome.frames,
+    "ICMP, false quotes": lambda outcome: outcome.counters["OutOfWindowIcmps"] >= outcome.frames // 2,
+    "ICMP, true quotes": lambda outcome: outcome.counters["IcmpInMsgs"] >= outcome.frames,
+    "fragment overlaps": lambda outcome: outcome.counters["ReasmFails"] >= outcome.frames // 4,
+    "hole flood": lambda outcome: outcome.counters["TCPOFOQueue"] == PEERS * HOLES,
+    "SACK flood": lambda outcome: outcome.counters["TCPDSACKRecv"] > 0,
+    "tiny MSS": lambda outcome: outcome.told["text a segment"] <= 65,
+    "shrinking windows": lambda outcome: outcome.told["segments"] > 0,
+}
+
+
+def skipped(outcome: Outcome) -> int:
+    """Forged segments that were worth a challenge ACK, sent or not."""
+    return outcome.counters["TCPChallengeACK"] + outcome.counters["TCPACKSkippedChallenge"]
+
+
+@pytest.mark.requirement("SEG-3", "SEG-4", "SEG-5", "SEG-6", "SEG-7", "SEG-8", "SEG-13", "SEG-15", "TCPX-4", "TCPX-5")
+@pytest.mark.parametrize("name", ATTACKS)
+def test_live_streams_arrive_whole_and_bounds_hold_under_attack(name: str) -> None:
+    outcome = run(name, FRAMES)
+    print(", ".join(f"{figure(outcome)} {title}" for title, figure in FIGURES), outcome.told)
+    assert list(exceeded(name, outcome)) == []
+    assert REACHED[name](outcome), {name: count for name, count in outcome.counters.items() if count}
+
+
+@pytest.mark.requirement("TCPX-1")
+@pytest.mark.parametrize("name", ["blind data", "ACK flood"])
+def test_forged_segments_without_timestamps_bring_nothing_on_connections_that_have_them(name: str) -> None:
+    outcome = run(name, FRAMES, timestamps=True)
+    assert list(exceeded(name, outcome)) == []
+    assert outcome.counters["TCPTSMissing"] == outcome.frames
+    assert skipped(outcome) == 0
+
+
+def test_pings_in_fragments_are_answered_while_forged_fragments_fill_the_table() -> None:
+    outcome = run("fragment overlaps", FRAMES)
+    assert outcome.held["reassembling"] == 256
+    assert outcome.told["pings of three fragments"] == 5
+
+
+@pytest.mark.requirement("SEG-3", "SEG-6", "SEG-8")
+def test_the_kernel_and_we_put_out_of_step_exchange_no_more_than_timers_bring() -> None:
+    outcome = storm()
+    print(outcome)
+    assert outcome.sent_again >= RETRANSMISSIONS
+    # an answer to each of its copies, our own copies of what the forged text made our program say, and no more
+    assert outcome.segments_in + outcome.segments_out <= 8 * RETRANSMISSIONS
