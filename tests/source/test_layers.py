@@ -25,6 +25,7 @@ CORE_LEVELS: list[str] = [
     "posix",
     "wire",
     "storage",
+    "crypto",
     "impairment",  # the structs of impair, which a host holds
     "paths",  # what is known of paths, which TCP asks
     "tcp",
@@ -70,7 +71,7 @@ INNER_LEVELS: dict[str, list[str]] = {
 }
 
 # Packages whose modules may use each other in any order that makes no cycle: they have no levels of their own.
-FREE_INSIDE = {"wire", "storage", "ip", "tcp.congestion"}
+FREE_INSIDE = {"wire", "storage", "crypto", "ip", "tcp.congestion"}
 
 CIMPORT_ONLY = re.compile(r"^\s*(?:from\s+(?P<source>[.\w]+)\s+c?import\s+(?P<names>.+)|c?import\s+(?P<modules>.+))$")
 
