@@ -17,6 +17,7 @@ from netcore.storage.table cimport table_close, table_node_t, table_open
 from netcore.tcp.backlog cimport close_listener
 from netcore.tcp.congestion.algorithms cimport algorithm_at
 from netcore.tcp.flight cimport flight_t, sent_t
+from netcore.tcp.keys cimport keys_close, keys_open, signature_t
 from netcore.tcp.lifecycle cimport bury, end_time_wait, finish, let_go
 from netcore.tcp.statistics cimport statistics_t
 from netcore.tcp.tcb cimport (
@@ -71,6 +72,8 @@ cdef bint transport_open(transport_t* transport, const tunables_t* tunables) noe
     slab_open(&transport.sents, sizeof(sent_t))
     slab_open(&transport.flights, sizeof(flight_t))
     slab_open(&transport.searches, sizeof(path_search_t))
+    slab_open(&transport.signatures, sizeof(signature_t))
+    keys_open(&transport.keys)
     deadlines_open(&transport.deadlines)
     transport.port_users = <unsigned int*> calloc(65536, sizeof(unsigned int))
     transport.control = <segment_out_t*> malloc(CONTROL_CAPACITY * sizeof(segment_out_t))
@@ -160,6 +163,8 @@ cdef void host_close(host_t* host) noexcept nogil:
     slab_close(&transport.flights)
     slab_close(&transport.searches)
     paths_close(&transport.paths)
+    slab_close(&transport.signatures)
+    keys_close(&transport.keys)
     chunk_pool_close(&transport.pool)
     free(transport.port_users)
     free(transport.control)

@@ -40,7 +40,7 @@ CORE_LEVELS: list[str] = [
     "drive",
     "buffers copying ending",
     "endpoint",
-    "listener connections",
+    "listener connections keyring",
     "waiter",
     "engine",  # hands out endpoints and listeners, which need of it only the host it owns (drive.HostHandle)
     "loop",
@@ -56,13 +56,13 @@ CORE_LEVELS: list[str] = [
 
 INNER_LEVELS: dict[str, list[str]] = {
     "tcp": [
-        "seqnum isn rtt tunables counters flight",
-        "tcb",
+        "seqnum isn rtt tunables counters flight keys",
+        "tcb codes",
         "accurate_ecn statistics",
-        "autotune delivery ecn",
+        "autotune delivery ecn signature",
         "options window half_open table reassembly scoreboard congestion pacing",
         "lifecycle rack undo path_mtu",
-        "recovery cookies fastopen signature",
+        "recovery cookies fastopen",
         "backlog",
         "acks",
         "output timers calls info errors",

@@ -10,6 +10,7 @@ from netcore.tcp.lifecycle cimport (
     abort_connection, dismiss_watchers, finish, give_birth, let_go, new_control, reset_stray,
 )
 from netcore.tcp.options cimport take_syn_options
+from netcore.tcp.signature cimport sign_segment
 from netcore.tcp.table cimport insert_listener, remove_listener
 from netcore.tcp.tcb cimport (
     CLOSED, ENDPOINT_LISTENER, LISTEN, READY_ACCEPTABLE, STATUS_ABORTED, STATUS_OK, STATUS_REFUSED, STATUS_RESET,
@@ -76,7 +77,7 @@ cdef tcb_t* listen_arrives(listener_t* listener, const segment_t* seg, int64_t n
 cdef tcb_t* begin_passive(listener_t* listener, const segment_t* seg, int64_t now) noexcept nogil:
     """A connection in LISTEN that knows its peer's SYN; NULL (and refused) without memory."""
     cdef tcb_t* tcb = give_birth(listener.transport, &seg.destination, seg.destination_port, &seg.source,
-                                 seg.source_port, now)
+                                 seg.source_port, seg, now)
     if tcb == NULL:
         refuse(listener, seg)
         return NULL
@@ -258,6 +259,8 @@ cdef void refuse_request(tcb_t* tcb) noexcept nogil:
         out.remote_port = tcb.entry.remote_port
         out.ack = tcb.irs + tcb.syn_len
         out.flags = RST | ACK
+        if tcb.signature != NULL:
+            sign_segment(tcb, out)
     finish(tcb, STATUS_REFUSED)
 
 

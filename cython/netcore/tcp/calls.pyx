@@ -24,7 +24,7 @@ cdef tcb_t* open_active(transport_t* transport, const address_t* local, uint16_t
     if transport.pool.in_use > transport.tunables.memory_limit:
         status[0] = STATUS_NO_BUFFERS
         return NULL
-    tcb = give_birth(transport, local, local_port, remote, remote_port, now)
+    tcb = give_birth(transport, local, local_port, remote, remote_port, NULL, now)
     if tcb == NULL:
         status[0] = STATUS_NO_BUFFERS
         return NULL

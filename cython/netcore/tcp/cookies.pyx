@@ -9,8 +9,9 @@ from netcore.posix cimport memset
 from netcore.storage.siphash cimport siphash
 from netcore.tcp.ecn cimport is_ecn_setup
 from netcore.tcp.isn cimport timestamp_offset
-from netcore.tcp.lifecycle cimport give_birth, new_control
+from netcore.tcp.lifecycle cimport give_birth, new_control, sign_control
 from netcore.tcp.options cimport take_syn_options, window_shift_for
+from netcore.tcp.signature cimport restart_extensions
 from netcore.tcp.tcb cimport (
     FLOOD_PARTS, LISTEN, SYN_RECEIVED, change_state, listener_t, segment_out_t, tcb_t, transport_t,
 )
@@ -109,7 +110,7 @@ cdef void send_cookie(listener_t* listener, const segment_t* seg, int64_t now) n
         out.options_length += put_window_scale(out.options + out.options_length,
                                                window_shift_for(transport.tunables.receive_buffer_maximum))
     if sack:
-        out.options_length += put_sack_permitted(out.options + out.options_length)
+        out.options_length += put_sack_permitted(out.options + out.options_length, 0 if seg.signatures else 2)
     if timestamps:
         clock = timestamp_offset(&transport.timestamp_key, &seg.destination, &seg.source)
         clock += <uint32_t> (now // 1_000_000)
@@ -122,6 +123,7 @@ cdef void send_cookie(listener_t* listener, const segment_t* seg, int64_t now) n
             # the connection's own timestamps must not run behind this one
             stamp -= TIMESTAMP_BITS + 1
         out.options_length += put_timestamps(out.options + out.options_length, stamp, seg.tsval)
+    sign_control(transport, seg, out)
     roll_parts(listener, now)
     listener.flood.sent[listener.flood.part % (FLOOD_PARTS + 1)] += 1
     listener.flood.last_cookie = now
@@ -159,7 +161,7 @@ cdef tcb_t* take_cookie(listener_t* listener, const segment_t* seg, int64_t now)
     transport.counters.SyncookiesRecv += 1
     roll_parts(listener, now)
     listener.flood.validated[listener.flood.part % (FLOOD_PARTS + 1)] += 1
-    tcb = give_birth(transport, &seg.destination, seg.destination_port, &seg.source, seg.source_port, now)
+    tcb = give_birth(transport, &seg.destination, seg.destination_port, &seg.source, seg.source_port, seg, now)
     if tcb == NULL:
         return NULL
     # the SYN as far as the cookie and the echoed timestamp remember it
@@ -179,6 +181,7 @@ cdef tcb_t* take_cookie(listener_t* listener, const segment_t* seg, int64_t now)
     tcb.snd_nxt = seg.ack
     tcb.irs = seg.seq - 1
     tcb.rcv_nxt = tcb.last_ack_sent = seg.seq
+    restart_extensions(tcb)
     window = tcb.receive_limit if tcb.receive_limit < 65535 else 65535
     tcb.rcv_adv = tcb.rcv_nxt + window
     take_syn_options(tcb, &syn, now)

@@ -97,6 +97,14 @@ cdef struct counters_t:
     uint64_t TCPMTUPSuccess
     uint64_t PathBlackHoles
     uint64_t TCPTSMissing
+    # signatures: unsigned where a key says it must not be, signed where there is no key, a code that is wrong
+    uint64_t TCPMD5NotFound
+    uint64_t TCPMD5Unexpected
+    uint64_t TCPMD5Failure
+    uint64_t TCPAORequired
+    uint64_t TCPAOBad
+    uint64_t TCPAOKeyNotFound
+    uint64_t TCPAOGood
     uint64_t TCPAbortOnData
     uint64_t TCPAbortOnClose
     uint64_t TCPAbortOnTimeout

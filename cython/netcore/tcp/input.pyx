@@ -21,6 +21,7 @@ from netcore.tcp.reassembly cimport (
     deliver_contiguous, early_fin_due, keep_early_fin, keep_out_of_order, note_duplicate, note_overlap,
 )
 from netcore.tcp.seqnum cimport in_window, seq_gt, seq_leq, seq_lt
+from netcore.tcp.signature cimport is_any_signed, is_signature_good
 from netcore.tcp.statistics cimport count_arrival, count_out_of_order
 from netcore.tcp.table cimport find_entry, find_listener
 from netcore.tcp.tcb cimport (
@@ -45,6 +46,8 @@ cdef void segment_arrives(transport_t* transport, segment_t* seg, frame_t* frame
     cdef listener_t* listener
     cdef tcb_t* tcb
     cdef uint32_t used
+    if is_any_signed(transport, seg) and not is_signature_good(transport, entry, seg):
+        return
     if entry != NULL and entry.kind == ENTRY_TIME_WAIT:
         used = (<timewait_t*> entry).snd_nxt
         if time_wait_arrives(<timewait_t*> entry, seg, now):

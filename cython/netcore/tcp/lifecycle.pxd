@@ -5,9 +5,10 @@ from netcore.tcp.tcb cimport Status, endpoint_t, segment_out_t, tcb_t, timewait_
 from netcore.wire.address cimport address_t
 from netcore.wire.tcp cimport segment_t
 
-# A connection in CLOSED, in the table, with its initial sequence number chosen; NULL when there is no memory.
+# A connection in CLOSED, in the table, with its initial sequence number chosen; NULL when there is no memory. `seg`: the
+# segment that makes it, NULL: a call does.
 cdef tcb_t* give_birth(transport_t* transport, const address_t* local, uint16_t local_port, const address_t* remote,
-                       uint16_t remote_port, int64_t now) noexcept nogil
+                       uint16_t remote_port, const segment_t* seg, int64_t now) noexcept nogil
 # Ends the connection: CLOSED, nothing armed, nothing queued to send, out of the table. The terminal status is recorded
 # once; what was received stays readable unless it is a reset (GEN-14). Freed when nobody holds it.
 cdef void finish(tcb_t* tcb, Status status) noexcept nogil
@@ -27,6 +28,8 @@ cdef void dismiss_watchers(transport_t* transport, endpoint_t* endpoint) noexcep
 
 # A place in the queue of segments that belong to no connection; NULL when it is full (counted).
 cdef segment_out_t* new_control(transport_t* transport) noexcept nogil
+# The newest of them, which is complete and answers `seg`, is signed as its peer wants it, or dropped if it cannot be.
+cdef void sign_control(transport_t* transport, const segment_t* seg, segment_out_t* out) noexcept nogil
 # RFC 9293 3.10.7.1: the RST that answers a segment for which there is no connection.
 cdef void reset_stray(transport_t* transport, const segment_t* seg) noexcept nogil
 # RST with <SEQ=SND.NXT> of a synchronized connection, <RST,ACK> before.

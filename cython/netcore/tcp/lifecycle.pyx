@@ -11,19 +11,23 @@ from netcore.tcp.isn cimport initial_sequence, timestamp_offset
 from netcore.tcp.reassembly cimport drop_out_of_order
 from netcore.tcp.scoreboard cimport forget_sent
 from netcore.tcp.seqnum cimport seq_min
-from netcore.tcp.table cimport insert_entry, remove_entry
+from netcore.tcp.signature cimport (
+    begin_signature, end_record_signature, end_signature, hand_signature_over, sign_answer, sign_for_time_wait,
+    sign_segment,
+)
+from netcore.tcp.table cimport find_entry, insert_entry, remove_entry
 from netcore.tcp.tcb cimport (
     CLOSED, CONTROL_CAPACITY, DEADLINE_TIME_WAIT, ENDPOINT_CONNECTION, ENTRY_CONNECTION, ENTRY_TIME_WAIT, LISTEN,
     READY_FAILED, READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_OK, STATUS_RESET, STATUS_TIMED_OUT,
     STATUS_UNREACHABLE, SYN_RECEIVED, SYN_SENT, TIMER_COUNT, TIME_WAIT, State, Status, change_state, endpoint_t,
-    is_synchronized, notify, receive_window, segment_out_t, tcb_t, timewait_t, transport_t, watch_t,
+    entry_t, is_synchronized, notify, receive_window, segment_out_t, tcb_t, timewait_t, transport_t, watch_t,
 )
 from netcore.wire.address cimport address_t
 from netcore.wire.tcp cimport ACK, RST, put_timestamps, segment_t
 
 
 cdef tcb_t* give_birth(transport_t* transport, const address_t* local, uint16_t local_port, const address_t* remote,
-                       uint16_t remote_port, int64_t now) noexcept nogil:
+                       uint16_t remote_port, const segment_t* seg, int64_t now) noexcept nogil:
     cdef tcb_t* tcb
     if not deadlines_reserve(&transport.deadlines):
         return NULL
@@ -53,6 +57,10 @@ cdef tcb_t* give_birth(transport_t* transport, const address_t* local, uint16_t 
     tcb.congestion = transport.congestion
     tcb.ts_offset = timestamp_offset(&transport.timestamp_key, local, remote)
     tcb.snd_mss = tcb.eff_mss = tcb.rcv_mss = 536
+    if transport.keys.slab.in_use and not begin_signature(tcb, seg):
+        deadlines_release(&transport.deadlines)
+        slab_give(&transport.tcbs, tcb)
+        return NULL
     insert_entry(transport, &tcb.entry)
     tcb.in_table = True
     return tcb
@@ -148,6 +156,7 @@ cdef void enter_time_wait(tcb_t* tcb, int64_t now) noexcept nogil:
         record.last_challenge = tcb.last_challenge
         record.ts_offset = tcb.ts_offset
         record.window = <uint16_t> (receive_window(tcb) >> tcb.rcv_wind_shift)
+        hand_signature_over(tcb, record)
         insert_entry(transport, &record.entry)
         arm(&transport.deadlines, &record.deadline, record, DEADLINE_TIME_WAIT, now + 2 * transport.tunables.msl)
     # the last ACK leaves through the record, since the connection will be asked for nothing more
@@ -179,6 +188,8 @@ cdef void answer_for_time_wait(timewait_t* record, int64_t now) noexcept nogil:
     if record.timestamps:
         value = <uint32_t> (now // 1_000_000) + record.ts_offset
         out.options_length = put_timestamps(out.options, value, record.ts_recent)
+    if record.signature != NULL:
+        sign_for_time_wait(record, out)
 
 
 cdef void end_time_wait(timewait_t* record) noexcept nogil:
@@ -186,6 +197,7 @@ cdef void end_time_wait(timewait_t* record) noexcept nogil:
     disarm(&transport.deadlines, &record.deadline)
     deadlines_release(&transport.deadlines)
     remove_entry(transport, &record.entry)
+    end_record_signature(record)
     slab_give(&transport.timewaits, record)
 
 
@@ -206,6 +218,7 @@ cdef void bury(transport_t* transport) noexcept nogil:
         queue_clear(&tcb.receive_queue, &transport.pool)
         disarm(&transport.deadlines, &tcb.timer)
         deadlines_release(&transport.deadlines)
+        end_signature(tcb)
         slab_give(&transport.tcbs, tcb)
 
 
@@ -232,6 +245,16 @@ cdef segment_out_t* new_control(transport_t* transport) noexcept nogil:
     return out
 
 
+cdef void sign_control(transport_t* transport, const segment_t* seg, segment_out_t* out) noexcept nogil:
+    cdef entry_t* entry
+    if not transport.keys.slab.in_use:
+        return
+    entry = find_entry(transport, &seg.destination, seg.destination_port, &seg.source, seg.source_port)
+    if not sign_answer(transport, entry, seg, out):
+        # the last that was put there
+        transport.control_count -= 1
+
+
 cdef void reset_stray(transport_t* transport, const segment_t* seg) noexcept nogil:
     cdef segment_out_t* out
     if seg.flags & RST:
@@ -249,6 +272,7 @@ cdef void reset_stray(transport_t* transport, const segment_t* seg) noexcept nog
     else:
         out.ack = seg.seq + seg.seg_len
         out.flags = RST | ACK
+    sign_control(transport, seg, out)
 
 
 cdef void send_reset(tcb_t* tcb) noexcept nogil:
@@ -264,3 +288,5 @@ cdef void send_reset(tcb_t* tcb) noexcept nogil:
     out.seq = seq_min(tcb.snd_nxt, tcb.snd_una + tcb.snd_wnd) if is_synchronized(tcb) else tcb.snd_nxt
     out.ack = tcb.rcv_nxt
     out.flags = RST | ACK
+    if tcb.signature != NULL:
+        sign_segment(tcb, out)

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from netcore.tcp.autotune cimport largest_window
 from netcore.tcp.ecn cimport take_ecn_setup
+from netcore.tcp.signature cimport option_filling, signature_room
 from netcore.tcp.tcb cimport tcb_t
 from netcore.wire.tcp cimport MINIMUM_MSS, put_mss, put_sack_permitted, put_timestamps, put_window_scale, segment_t
 
@@ -22,7 +23,7 @@ cdef inline void settle_mss(tcb_t* tcb, uint16_t announced) noexcept nogil:
     """SEG-13: what the peer takes, bounded by our own link, less the options of every segment."""
     cdef uint16_t mss = announced if announced >= MINIMUM_MSS else MINIMUM_MSS
     tcb.snd_mss = mss if mss < tcb.transport.local_mss else tcb.transport.local_mss
-    tcb.eff_mss = tcb.snd_mss - (TIMESTAMPS_LENGTH if tcb.timestamps else 0)
+    tcb.eff_mss = tcb.snd_mss - (TIMESTAMPS_LENGTH if tcb.timestamps else 0) - signature_room(tcb)
 
 
 cdef inline void take_syn_options(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
@@ -48,7 +49,7 @@ cdef inline uint8_t put_syn_options(const tcb_t* tcb, uint8_t* octets, bint scal
                                     uint8_t shift, uint32_t tsval, uint32_t tsecr) noexcept nogil:
     cdef uint8_t length = put_mss(octets, tcb.transport.local_mss)
     if sack:
-        length += put_sack_permitted(octets + length)
+        length += put_sack_permitted(octets + length, option_filling(tcb))
     if scale:
         length += put_window_scale(octets + length, shift)
     if timestamps:

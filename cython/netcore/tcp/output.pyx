@@ -20,6 +20,7 @@ from netcore.tcp.scoreboard cimport (
     first_lost, join_lost, last_sent, may_record, sent_again, sent_first, split,
 )
 from netcore.tcp.seqnum cimport seq_gt, seq_lt
+from netcore.tcp.signature cimport option_filling, sign_segment, signature_option
 from netcore.tcp.statistics cimport count_again, count_text_again
 from netcore.tcp.tcb cimport (
     CLOSED, FRTO_OFF, FRTO_SECOND, LISTEN, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, SYN_RECEIVED, SYN_SENT,
@@ -30,7 +31,7 @@ from netcore.tcp.undo cimport note_retransmission
 from netcore.tcp.window cimport announce_window
 from netcore.wire.ipv4 cimport NOT_ECT
 from netcore.wire.octets cimport store32
-from netcore.wire.tcp cimport ACK, CWR, FIN, PSH, SYN, put_sack, put_timestamps
+from netcore.wire.tcp cimport ACK, CWR, FIN, OPTIONS_MOST, PSH, SYN, put_sack, put_timestamps
 
 cdef enum:
     # where memory is missing
@@ -59,9 +60,11 @@ cdef bint report_received(tcb_t* tcb, segment_out_t* out) noexcept nogil:
     cdef uint32_t starts[4]
     cdef uint32_t ends[4]
     cdef uint32_t count = 0
-    cdef uint32_t most = (40 - out.options_length - 4) // 8
+    cdef uint32_t filling = option_filling(tcb)
+    cdef uint32_t most = (OPTIONS_MOST - out.options_length - signature_option(tcb) - filling - 2) // 8
     cdef uint32_t room, i
     cdef uint8_t* at = out.options + out.options_length
+    cdef uint8_t length
     cdef const uint32_t* within = NULL
     if tcb.reassembly == NULL and tcb.twice_count == 0:
         return True
@@ -85,10 +88,12 @@ cdef bint report_received(tcb_t* tcb, segment_out_t* out) noexcept nogil:
             within = NULL
     count += sack_blocks(tcb, within, starts + count, ends + count, most - count)
     if count:
-        out.options_length += put_sack(at, count)
+        length = put_sack(at, count, filling)
+        out.options_length += length
+        at += length - 8 * count
         for i in range(count):
-            store32(at + 4 + 8 * i, starts[i])
-            store32(at + 8 + 8 * i, ends[i])
+            store32(at + 8 * i, starts[i])
+            store32(at + 8 * i + 4, ends[i])
     return is_all_reported(tcb)
 
 
@@ -181,7 +186,8 @@ cdef void start_timer(tcb_t* tcb, int64_t now) noexcept nogil:
 
 cdef uint32_t largest_text(const tcb_t* tcb) noexcept nogil:
     """A whole number of full segments that one frame may carry."""
-    if tcb.transport.superframe <= tcb.eff_mss:
+    if tcb.transport.superframe <= tcb.eff_mss or tcb.signature != NULL:
+        # each segment that is signed has a code of its own
         return tcb.eff_mss
     return tcb.transport.superframe - tcb.transport.superframe % tcb.eff_mss
 
@@ -465,7 +471,7 @@ cdef bint pure_ack(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     return True
 
 
-cdef bint next_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
+cdef bint compose(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     if tcb.state == SYN_SENT or tcb.state == SYN_RECEIVED:
         return handshake_segment(tcb, out, now)
     if tcb.state == CLOSED or tcb.state == LISTEN or tcb.state == TIME_WAIT:
@@ -497,3 +503,11 @@ cdef bint next_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nog
     if tcb.ack_wanted:
         return pure_ack(tcb, out, now)
     return False
+
+
+cdef bint next_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
+    if not compose(tcb, out, now):
+        return False
+    if tcb.signature != NULL:
+        sign_segment(tcb, out)
+    return True

@@ -16,6 +16,7 @@ from netcore.storage.slab cimport slab_t
 from netcore.storage.table cimport table_node_t, table_t
 from netcore.tcp.counters cimport counters_t
 from netcore.tcp.flight cimport ack_sample_t, flight_t
+from netcore.tcp.keys cimport keys_t, signature_t
 from netcore.tcp.rtt cimport rtt_t
 from netcore.tcp.tunables cimport tunables_t
 from netcore.wire.address cimport address_t
@@ -268,6 +269,8 @@ cdef struct timewait_t:
     uint32_t ts_recent
     uint32_t ts_offset
     int64_t last_challenge
+    # NULL: it is not signed
+    signature_t* signature
     uint16_t window
     bint timestamps
 
@@ -319,6 +322,8 @@ cdef struct tcb_t:
     uint32_t ts_offset
     int64_t ts_recent_time
 
+    # NULL: it is not signed (TCPX-7)
+    signature_t* signature
     byte_queue_t send_queue
     byte_queue_t receive_queue
     reassembly_t* reassembly
@@ -371,16 +376,16 @@ cdef struct tcb_t:
     path_search_t* path
 
     # congestion control
-    const congestion_t* congestion
     uint32_t cwnd
+    const congestion_t* congestion
     uint32_t ssthresh
-    # private to the algorithm
-    uint64_t congestion_state[14]
     uint8_t cwnd_limited
 
-    # recovery: phase and what ends it (RFC 6582); snd_nxt when it began
+    # recovery: phase, and snd_nxt when it began, which ends it (RFC 6582)
     uint8_t phase
     uint16_t dupacks
+    # private to the algorithm
+    uint64_t congestion_state[14]
     uint32_t recover
     # proportional rate reduction (RFC 9937): flight when it began, bytes delivered and sent since
     uint32_t prr_flight
@@ -522,6 +527,8 @@ cdef struct transport_t:
     slab_t searches
     # what is known of paths, for connections to come
     paths_t paths
+    slab_t signatures
+    keys_t keys
     deadlines_t deadlines
     # connections that may have something to send
     list_t output

@@ -62,6 +62,8 @@ cdef struct tunables_t:
     int64_t path_mtu_lifetime
     int64_t path_probe_interval
     int64_t black_hole_timeouts
+    # segments with TCP-AO of a peer without a key pass as if unsigned (RFC 5925 7.3), 0 or 1
+    int64_t unknown_ao
     # the network layer
     int64_t ttl
     # ICMP errors, a bucket of tokens for each destination and one for all: ns until a token is back, tokens at most
@@ -125,6 +127,7 @@ cdef inline void set_default_tunables(tunables_t* t) noexcept nogil:
     t.path_mtu_lifetime = 600_000_000_000
     t.path_probe_interval = 600_000_000_000
     t.black_hole_timeouts = 3
+    t.unknown_ao = 1
     t.ttl = 128
     t.icmp_interval = 1_000_000_000
     t.icmp_burst = 6

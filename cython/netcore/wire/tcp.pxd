@@ -1,4 +1,4 @@
-"""TCP segments: header (RFC 9293 3.1) and options (RFC 9293 3.2, RFC 7323, RFC 2018)."""
+"""TCP segments: header (RFC 9293 3.1) and options (RFC 9293 3.2, RFC 7323, RFC 2018, RFC 2385, RFC 5925)."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
 from netcore.wire.address cimport address_t
@@ -23,6 +23,12 @@ cdef enum:
     OPTION_SACK_PERMITTED = 4
     OPTION_SACK = 5
     OPTION_TIMESTAMPS = 8
+    OPTION_MD5 = 19
+    OPTION_AO = 29
+    OPTIONS_MOST = 40
+    MD5_OPTION_LENGTH = 18
+    # KeyID, RNextKeyID and a code of 96 bits, as RFC 5926 has them
+    AO_OPTION_LENGTH = 16
     MINIMUM_MSS = 64
     SACK_BLOCKS_MOST = 4
 
@@ -54,6 +60,10 @@ cdef struct segment_t:
     uint32_t sack_end[4]
     # the IP header's ECN field (RFC 3168)
     uint8_t ecn
+    # how many options sign it (RFC 2385, RFC 5925), and the last of them, inside the header
+    uint8_t signatures
+    const uint8_t* signature
+    const uint8_t* header
     # text
     const uint8_t* text
     uint32_t text_length
@@ -96,6 +106,9 @@ cdef inline bint parse_options(const uint8_t* octets, uint32_t length, segment_t
                 seg.sack_start[seg.sack_count] = load32(octets + at + 2 + 8 * seg.sack_count)
                 seg.sack_end[seg.sack_count] = load32(octets + at + 6 + 8 * seg.sack_count)
                 seg.sack_count += 1
+        elif kind == OPTION_MD5 or kind == OPTION_AO:
+            seg.signatures += 1
+            seg.signature = octets + at
         at += size
     return True
 
@@ -121,6 +134,9 @@ cdef inline bint parse_tcp(const uint8_t* octets, uint32_t length, segment_t* se
     seg.tsval = seg.tsecr = 0
     seg.sack_count = 0
     seg.ecn = 0
+    seg.signatures = 0
+    seg.signature = NULL
+    seg.header = octets
     if header_length > TCP_HEADER_LENGTH:
         if not parse_options(octets + TCP_HEADER_LENGTH, header_length - TCP_HEADER_LENGTH, seg):
             return False
@@ -160,21 +176,20 @@ cdef inline uint8_t put_window_scale(uint8_t* octets, uint8_t shift) noexcept no
     return 4
 
 
-cdef inline uint8_t put_sack_permitted(uint8_t* octets) noexcept nogil:
-    octets[0] = OPTION_NOP
-    octets[1] = OPTION_NOP
-    octets[2] = OPTION_SACK_PERMITTED
-    octets[3] = 2
-    return 4
+cdef inline uint8_t put_sack_permitted(uint8_t* octets, uint32_t filling) noexcept nogil:
+    """With `filling` (0 or 2) NOPs in front."""
+    octets[0] = octets[1] = OPTION_NOP
+    octets[filling] = OPTION_SACK_PERMITTED
+    octets[filling + 1] = 2
+    return <uint8_t> (filling + 2)
 
 
-cdef inline uint8_t put_sack(uint8_t* octets, uint32_t count) noexcept nogil:
-    """The head of an option of `count` blocks, which follow at octets + 4; its whole length."""
-    octets[0] = OPTION_NOP
-    octets[1] = OPTION_NOP
-    octets[2] = OPTION_SACK
-    octets[3] = <uint8_t> (2 + 8 * count)
-    return <uint8_t> (4 + 8 * count)
+cdef inline uint8_t put_sack(uint8_t* octets, uint32_t count, uint32_t filling) noexcept nogil:
+    """The head of an option of `count` blocks, which follow behind it; its length with `filling` (0 or 2) NOPs."""
+    octets[0] = octets[1] = OPTION_NOP
+    octets[filling] = OPTION_SACK
+    octets[filling + 1] = <uint8_t> (2 + 8 * count)
+    return <uint8_t> (filling + 2 + 8 * count)
 
 
 cdef inline uint8_t put_timestamps(uint8_t* octets, uint32_t tsval, uint32_t tsecr) noexcept nogil:
