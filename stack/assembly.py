@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from netcore.engine import Engine
 from netcore.impair import Impairment
+from netcore.keyring import Keyring
 from stack.config import StackConfig
 from stack.driving import Driver, LiveDriver
 from stack.wsp.binding import COMMON_ACCOUNT
@@ -93,6 +94,7 @@ class Stack:
             vnet_header=tap is not None and tap.vnet_header,
             offloads=tap is not None and bool(tap.offloads),
         )
+        self._keys = Keyring(self.engine)
         if tap is not None:
             descriptor = tap.fileno()
         self._driver = LiveDriver(
@@ -128,6 +130,11 @@ class Stack:
                 raise RuntimeError(f"the provider does not start: {error_name(code)}")
             self._table = table
         return self._table
+
+    @property
+    def keys(self) -> Keyring:
+        """The keys with which the host and its peers sign TCP segments (RFC 2385, RFC 5925); none at first (TCPX-7)."""
+        return self._keys
 
     @property
     def service_provider(self) -> Provider:
