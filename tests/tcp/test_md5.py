@@ -213,6 +213,19 @@ def test_sack_blocks_that_fit_are_sent_and_others_left_out(host: Host, timestamp
 
 
 @pytest.mark.usefixtures("keyring")
+@pytest.mark.parametrize("timestamps", [False, True])
+def test_duplicates_beyond_a_hole_bring_no_ack_without_end(host: Host, timestamps: bool) -> None:
+    """RFC 2883 4.2.3 tells of them in two blocks, for which there may be no room in any segment."""
+    peer = SignedPeer(host, secret=SECRET, sack=True, timestamps=timestamps)
+    peer.open_passively()
+    late = peer.segment("A", seq=101, text=bytes(100))
+    host.inject_together(*[late] * 5)
+    segments = peer.take()
+    assert 1 <= len(segments) <= 5
+    assert (101, 201) in segments[-1].blocks
+
+
+@pytest.mark.usefixtures("keyring")
 def test_text_is_sent_again_signed_whatever_its_timestamp(host: Host) -> None:
     peer = SignedPeer(host, secret=SECRET, timestamps=True)
     endpoint = peer.open_passively()

@@ -1,7 +1,7 @@
 """RFC 2104 2: H(K XOR opad, H(K XOR ipad, text))."""
 
 from libc.stdint cimport uint8_t, uint64_t
-from netcore.crypto.block_hash cimport BLOCK, block_hash_t
+from netcore.crypto.block_hash cimport BLOCK
 from netcore.crypto.sha1 cimport SHA1_LENGTH, sha1_begin, sha1_finish, sha1_update
 from netcore.posix cimport memcpy, memset
 

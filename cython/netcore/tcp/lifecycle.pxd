@@ -5,8 +5,8 @@ from netcore.tcp.tcb cimport Status, endpoint_t, segment_out_t, tcb_t, timewait_
 from netcore.wire.address cimport address_t
 from netcore.wire.tcp cimport segment_t
 
-# A connection in CLOSED, in the table, with its initial sequence number chosen; NULL when there is no memory. `seg`: the
-# segment that makes it, NULL: a call does.
+# A connection in CLOSED, in the table, with its initial sequence number chosen; NULL when there is no memory.
+# `seg`: the segment that makes it; NULL: a call does.
 cdef tcb_t* give_birth(transport_t* transport, const address_t* local, uint16_t local_port, const address_t* remote,
                        uint16_t remote_port, const segment_t* seg, int64_t now) noexcept nogil
 # Ends the connection: CLOSED, nothing armed, nothing queued to send, out of the table. The terminal status is recorded

@@ -75,6 +75,9 @@ cdef bint report_received(tcb_t* tcb, segment_out_t* out) noexcept nogil:
             return is_all_reported(tcb)
         if most > (room - 4) // 8:
             most = (room - 4) // 8
+    while out.text_length == 0 and most == 1 and tcb.twice_count and seq_gt(tcb.twice_end[0], tcb.rcv_nxt):
+        # beside timestamps and a signature there is never room for the two blocks that say this
+        forget_duplicate(tcb)
     if tcb.twice_count:
         starts[0] = tcb.twice_start[0]
         ends[0] = tcb.twice_end[0]

@@ -20,8 +20,8 @@ cdef bint is_signature_good(transport_t* transport, entry_t* entry, const segmen
 # Puts the option of a signed connection behind the others of a segment that is complete otherwise.
 cdef void sign_segment(tcb_t* tcb, segment_out_t* out) noexcept nogil
 cdef void sign_for_time_wait(timewait_t* record, segment_out_t* out) noexcept nogil
-# The same for the answer to a segment of a peer with a key and of no connection, or of one whose number is wrong. False:
-# nothing that the peer would take can be made, so it is not to be sent.
+# The same for the answer to a segment of a peer with a key and of no connection, or of one whose number is wrong.
+# False: nothing that the peer would take can be made, so it is not to be sent.
 cdef bint sign_answer(transport_t* transport, entry_t* entry, const segment_t* seg, segment_out_t* out) noexcept nogil
 # RFC 5925 7.3: the key that the peer is asked to use from now on. False: the host has none of this identifier for it.
 cdef bint request_key(tcb_t* tcb, uint8_t receive_id) noexcept nogil

@@ -4,7 +4,7 @@ Initial sequence numbers take part in the traffic keys of TCP-AO (RFC 5925 5.2):
 answers a SYN without a connection of its own has none: its RST is signed as if its number were 0.
 """
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t
 from netcore.crypto.compare cimport same_code
 from netcore.posix cimport memcpy
 from netcore.storage.byte_queue cimport queue_gather
