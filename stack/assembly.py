@@ -221,6 +221,14 @@ class Stack:
         """
         self._provider.use_congestion(socket, name)
 
+    def request_key(self, socket: int, receive_id: int) -> None:
+        """Asks the peer of a connected socket to sign with another of the keys it shares with us (RFC 5925 7.3).
+
+        receive_id: of a TCP-AO key in `keys`. Raises ValueError when there is none such for the peer, and EntryFailure
+        (WSAENOTSOCK, WSAENOTCONN ...) for the socket (TCPX-7).
+        """
+        self._provider.request_key(socket, receive_id)
+
     def counters(self) -> dict[str, int]:
         """Counters of the host and of its loop."""
         return {**self.engine.counters(), **self._driver.counters()}

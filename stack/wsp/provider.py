@@ -7,6 +7,7 @@ import weakref
 from typing import Any, Final
 
 from netcore.engine import Engine, congestion_names
+from netcore.keyring import Keyring
 from stack.config import StackConfig
 from stack.driving import Driver
 from stack.wsp import arguments, closing
@@ -22,6 +23,7 @@ from stack.wsp.constants import (
     WSAEFAULT,
     WSAEINPROGRESS,
     WSAENETDOWN,
+    WSAENOTCONN,
     WSAENOTSOCK,
     WSAEOPNOTSUPP,
     WSANOTINITIALISED,
@@ -174,6 +176,18 @@ class Provider:
             socket.options.congestion = name
             if socket.endpoint is not None:
                 socket.endpoint.congestion = name
+
+    def request_key(self, descriptor: int, receive_id: int) -> None:
+        """Asks the peer of a connected socket to sign with another key of TCP-AO (RFC 5925 7.3, TCPX-7).
+
+        Raises ValueError as Keyring.request, EntryFailure WSAENOTCONN without a connection, and what `socket` raises.
+        """
+        socket = self.socket(descriptor)
+        with self.lock:
+            socket.begin()
+            if socket.endpoint is None:
+                raise EntryFailure(WSAENOTCONN)
+            Keyring(self.engine).request(socket.endpoint, receive_id)
 
     def check_not_deciding(self, descriptor: int, *, any_listener: bool = False) -> None:
         """Raises EntryFailure WSAEINPROGRESS inside a condition function of the calling thread (GEN-4, ACPT-28).
