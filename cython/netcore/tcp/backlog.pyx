@@ -223,7 +223,7 @@ cdef Status lost_candidate(const tcb_t* tcb) noexcept nogil:
     """Why a selected candidate can no longer be accepted; STATUS_OK when it can."""
     if tcb.listener == NULL:
         return STATUS_ABORTED
-    return tcb.status if tcb.state == CLOSED else STATUS_OK
+    return <Status> tcb.status if tcb.state == CLOSED else STATUS_OK
 
 
 cdef Status accept_candidate(tcb_t* tcb, bint keep, int64_t now) noexcept nogil:

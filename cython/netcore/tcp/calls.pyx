@@ -45,7 +45,7 @@ cdef bint is_connecting(const tcb_t* tcb) noexcept nogil:
 
 cdef Status may_send(const tcb_t* tcb, uint64_t length) noexcept nogil:
     if tcb.status != STATUS_OK:
-        return tcb.status
+        return <Status> tcb.status
     if is_connecting(tcb):
         return STATUS_NOT_CONNECTED
     if tcb.fin_queued:
@@ -77,7 +77,7 @@ cdef Status may_receive(const tcb_t* tcb, bint* ended) noexcept nogil:
     if tcb.receive_queue.length:
         return STATUS_OK
     if tcb.status != STATUS_OK:
-        return tcb.status
+        return <Status> tcb.status
     if tcb.fin_received:
         ended[0] = True
         return STATUS_OK

@@ -102,7 +102,7 @@ cdef void free_if_unused(tcb_t* tcb) noexcept nogil:
 
 
 cdef void finish(tcb_t* tcb, Status status) noexcept nogil:
-    cdef State before = tcb.state
+    cdef State before = <State> tcb.state
     if before == CLOSED and not tcb.in_table:
         return
     if before == SYN_SENT or before == SYN_RECEIVED:

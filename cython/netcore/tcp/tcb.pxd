@@ -4,7 +4,7 @@ Everything to the right of this file works on these structs. An endpoint's times
 variables carry their RFC names.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.paths cimport paths_t
 from netcore.storage.byte_queue cimport byte_queue_t
 from netcore.storage.chunks cimport chunk_pool_t
@@ -286,9 +286,6 @@ cdef struct tcb_t:
     entry_t entry
     endpoint_t endpoint
     transport_t* transport
-    State state
-    # the terminal code, STATUS_OK while there is none (GEN-11)
-    Status status
 
     # send sequence variables
     uint32_t iss
@@ -376,16 +373,16 @@ cdef struct tcb_t:
     path_search_t* path
 
     # congestion control
-    uint32_t cwnd
     const congestion_t* congestion
+    uint32_t cwnd
     uint32_t ssthresh
-    uint8_t cwnd_limited
-
-    # recovery: phase, and snd_nxt when it began, which ends it (RFC 6582)
-    uint8_t phase
-    uint16_t dupacks
     # private to the algorithm
     uint64_t congestion_state[14]
+    uint8_t cwnd_limited
+
+    # recovery: phase and what ends it (RFC 6582); snd_nxt when it began
+    uint8_t phase
+    uint16_t dupacks
     uint32_t recover
     # proportional rate reduction (RFC 9937): flight when it began, bytes delivered and sent since
     uint32_t prr_flight
@@ -463,6 +460,10 @@ cdef struct tcb_t:
     uint16_t dupacks_owed
     # TCPX-5: type and code (type * 256 + code) of the last ICMP error since an ACK came that was news; 0: none
     uint16_t soft_error
+    # State
+    uint8_t state
+    # Status: the terminal code, STATUS_OK while there is none (GEN-11)
+    int8_t status
     link_t output_link
 
     # facts

@@ -48,7 +48,7 @@ cdef bint change_state(tcb_t* tcb, State state) noexcept nogil:
     if not is_legal(tcb.state, state):
         tcb.transport.counters.IllegalTransitions += 1
         return False
-    tcb.transport.counters.CurrEstab += is_current(state) - is_current(tcb.state)
+    tcb.transport.counters.CurrEstab += is_current(state) - is_current(<State> tcb.state)
     tcb.state = state
     if state == ESTABLISHED:
         tcb.synchronized = True
