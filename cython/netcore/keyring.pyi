@@ -1,6 +1,6 @@
 """Keyring: the keys with which a host and its peers sign TCP segments (RFC 2385, RFC 5925; TCPX-7)."""
 
-from typing import Any, final
+from typing import Any, Self, final
 
 from netcore.endpoint import Endpoint
 from netcore.engine import Engine
@@ -15,7 +15,7 @@ class Keyring:
     TCPMD5Failure, TCPAORequired, TCPAOBad ...). Connections that are there already stay as they are.
     """
 
-    def __init__(self, engine: Engine) -> None: ...
+    def __new__(cls, engine: Engine) -> Self: ...
     def add_md5(self, peer: str, secret: bytes, *, local_port: int = 0, remote_port: int = 0) -> int:
         """Adds a key of RFC 2385 and returns its number.
 

@@ -62,7 +62,7 @@ INNER_LEVELS: dict[str, list[str]] = {
         "autotune delivery ecn signature",
         "options window half_open table reassembly scoreboard congestion pacing",
         "lifecycle rack undo path_mtu",
-        "recovery cookies fastopen",
+        "recovery cookies fastopen reporting",
         "backlog",
         "acks",
         "output timers calls info errors",

@@ -14,13 +14,13 @@ from netcore.tcp.options cimport put_syn_options, window_shift_for
 from netcore.tcp.pacing cimport is_too_early, move_pace, pace_of_window, pacing_quantum
 from netcore.tcp.path_mtu cimport note_path_probe, note_sent_again, path_probe_due
 from netcore.tcp.rack cimport schedule_probe
-from netcore.tcp.reassembly cimport forget_duplicate, sack_blocks
 from netcore.tcp.recovery cimport allowed_flight
+from netcore.tcp.reporting cimport report_received
 from netcore.tcp.scoreboard cimport (
     first_lost, join_lost, last_sent, may_record, sent_again, sent_first, split,
 )
 from netcore.tcp.seqnum cimport seq_gt, seq_lt
-from netcore.tcp.signature cimport option_filling, sign_segment, signature_option
+from netcore.tcp.signature cimport sign_segment
 from netcore.tcp.statistics cimport count_again, count_text_again
 from netcore.tcp.tcb cimport (
     CLOSED, FRTO_OFF, FRTO_SECOND, LISTEN, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, SYN_RECEIVED, SYN_SENT,
@@ -30,8 +30,7 @@ from netcore.tcp.tcb cimport (
 from netcore.tcp.undo cimport note_retransmission
 from netcore.tcp.window cimport announce_window
 from netcore.wire.ipv4 cimport NOT_ECT
-from netcore.wire.octets cimport store32
-from netcore.wire.tcp cimport ACK, CWR, FIN, OPTIONS_MOST, PSH, SYN, put_sack, put_timestamps
+from netcore.wire.tcp cimport ACK, CWR, FIN, PSH, SYN, put_timestamps
 
 cdef enum:
     # where memory is missing
@@ -53,55 +52,6 @@ cdef void address_segment(tcb_t* tcb, segment_out_t* out, uint32_t seq) noexcept
     out.mss = tcb.eff_mss
     out.ecn = NOT_ECT
     out.may_fragment = tcb.path != NULL and tcb.path.may_fragment
-
-
-cdef bint report_received(tcb_t* tcb, segment_out_t* out) noexcept nogil:
-    """SACK blocks (RFC 2018 4), a duplicate in front (RFC 2883 4). False: something new is not reported yet."""
-    cdef uint32_t starts[4]
-    cdef uint32_t ends[4]
-    cdef uint32_t count = 0
-    cdef uint32_t filling = option_filling(tcb)
-    cdef uint32_t most = (OPTIONS_MOST - out.options_length - signature_option(tcb) - filling - 2) // 8
-    cdef uint32_t room, i
-    cdef uint8_t* at = out.options + out.options_length
-    cdef uint8_t length
-    cdef const uint32_t* within = NULL
-    if tcb.reassembly == NULL and tcb.twice_count == 0:
-        return True
-    if out.text_length:
-        # options take from the text of a segment, so only a short one has room for them
-        room = tcb.eff_mss - out.text_length if out.text_length < tcb.eff_mss else 0
-        if room < 12:
-            return is_all_reported(tcb)
-        if most > (room - 4) // 8:
-            most = (room - 4) // 8
-    while out.text_length == 0 and most == 1 and tcb.twice_count and seq_gt(tcb.twice_end[0], tcb.rcv_nxt):
-        # beside timestamps and a signature there is never room for the two blocks that say this
-        forget_duplicate(tcb)
-    if tcb.twice_count:
-        starts[0] = tcb.twice_start[0]
-        ends[0] = tcb.twice_end[0]
-        if seq_gt(ends[0], tcb.rcv_nxt):
-            # it is known for a duplicate by the block behind it
-            within = &starts[0]
-        if within == NULL or most > 1:
-            forget_duplicate(tcb)
-            count = 1
-        else:
-            within = NULL
-    count += sack_blocks(tcb, within, starts + count, ends + count, most - count)
-    if count:
-        length = put_sack(at, count, filling)
-        out.options_length += length
-        at += length - 8 * count
-        for i in range(count):
-            store32(at + 8 * i, starts[i])
-            store32(at + 8 * i + 4, ends[i])
-    return is_all_reported(tcb)
-
-
-cdef bint is_all_reported(const tcb_t* tcb) noexcept nogil:
-    return tcb.twice_count == 0 and (tcb.reassembly == NULL or tcb.reassembly.fresh == 0)
 
 
 cdef void acknowledge(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
