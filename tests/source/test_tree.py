@@ -15,7 +15,6 @@ LONGEST = 500
 LONG_FILES: dict[str, str] = {
     "LICENSE": "the licence's own text",
     "cython/netcore/impair.pyx": "every fault of a link in the one order in which fate is drawn, and its Python face",
-    "cython/netcore/tcp/input.pyx": "the steps of RFC 9293 3.10.7, in their order",
     "cython/netcore/tcp/tcb.pxd": "the structs of a connection, its listener and its host refer to one another",
 }
 

@@ -18,7 +18,8 @@ from netcore.tcp.lifecycle cimport (
 )
 from netcore.tcp.options cimport take_syn_options
 from netcore.tcp.reassembly cimport (
-    deliver_contiguous, early_fin_due, keep_early_fin, keep_out_of_order, note_duplicate, note_overlap,
+    deliver_contiguous, early_fin_due, keep_early_fin, keep_out_of_order, note_overlap, report_old_text,
+    trim_to_window,
 )
 from netcore.tcp.seqnum cimport in_window, seq_gt, seq_leq, seq_lt
 from netcore.tcp.signature cimport is_any_signed, is_signature_good
@@ -202,12 +203,6 @@ cdef bint check_timestamps(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nog
     return True
 
 
-cdef void report_old_text(tcb_t* tcb, uint32_t start, uint32_t end) noexcept nogil:
-    """Text that was received and passed on already has come again (RFC 2883 4.1)."""
-    note_duplicate(tcb, start, end if seq_lt(end, tcb.rcv_nxt) else tcb.rcv_nxt)
-    tcb.transport.counters.TCPDSACKOldSent += tcb.sack
-
-
 cdef void answer_unacceptable(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
     """SEG-3: one ACK, at once for text (the peer may have lost ours), else at the rate of challenges."""
     if seg.flags & RST:
@@ -353,27 +348,6 @@ cdef void establish(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
         # CLOSE was called during a simultaneous open and waited for this
         change_state(tcb, FIN_WAIT_1)
     notify(tcb.transport, &tcb.endpoint, READY_CONNECTED | READY_WRITABLE)
-
-
-cdef bint trim_to_window(tcb_t* tcb, segment_t* seg) noexcept nogil:
-    """SEG-7: what was received before and what lies beyond the window is cut off. False when nothing is left."""
-    cdef uint32_t before, room
-    if seq_lt(seg.seq, tcb.rcv_nxt):
-        before = tcb.rcv_nxt - seg.seq
-        if before > seg.text_length:
-            before = seg.text_length
-        if before:
-            report_old_text(tcb, seg.seq, seg.seq + before)
-        seg.text += before
-        seg.text_length -= before
-        seg.seq += before
-    room = tcb.rcv_adv - seg.seq
-    if <int32_t> room < 0:
-        room = 0
-    if seg.text_length > room:
-        seg.text_length = room
-        seg.flags &= ~FIN
-    return seg.text_length != 0
 
 
 cdef bint append_text(tcb_t* tcb, segment_t* seg, frame_t* frame) noexcept nogil:

@@ -6,6 +6,7 @@ bounded, so that a hostile peer's cost is bounded too (LIM-3).
 
 from libc.stdint cimport uint8_t, uint32_t
 from netcore.tcp.tcb cimport tcb_t
+from netcore.wire.tcp cimport segment_t
 
 # Keeps text that begins beyond rcv_nxt and lies within the window. Bytes already held are not overwritten.
 # False when it was dropped: too many holes, or no memory.
@@ -28,3 +29,7 @@ cdef bint deliver_contiguous(tcb_t* tcb) noexcept nogil
 # True when an early FIN is due at rcv_nxt now.
 cdef bint early_fin_due(tcb_t* tcb) noexcept nogil
 cdef void drop_out_of_order(tcb_t* tcb) noexcept nogil
+# Text that was received and passed on already has come again (RFC 2883 4.1).
+cdef void report_old_text(tcb_t* tcb, uint32_t start, uint32_t end) noexcept nogil
+# SEG-7: what was received before and what lies beyond the window is cut off. False when nothing is left.
+cdef bint trim_to_window(tcb_t* tcb, segment_t* seg) noexcept nogil

@@ -1,11 +1,12 @@
 """The ranges of out-of-order bytes of one connection (SEG-7, SEG-15)."""
 
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport int32_t, uint8_t, uint32_t
 from netcore.posix cimport memmove, memset
 from netcore.storage.byte_queue cimport byte_queue_t, queue_append, queue_clear, queue_drop, queue_join
 from netcore.storage.slab cimport slab_give, slab_take
 from netcore.tcp.seqnum cimport seq_geq, seq_gt, seq_leq, seq_lt
 from netcore.tcp.tcb cimport RANGES_MOST, RECENT_MOST, TWICE_MOST, range_t, reassembly_t, tcb_t
+from netcore.wire.tcp cimport FIN, segment_t
 
 
 cdef uint32_t first_ending_at_or_after(const reassembly_t* held, uint32_t seq) noexcept nogil:
@@ -293,3 +294,28 @@ cdef void drop_out_of_order(tcb_t* tcb) noexcept nogil:
         queue_clear(&held.ranges[i].bytes, &tcb.transport.pool)
     slab_give(&tcb.transport.reassemblies, held)
     tcb.reassembly = NULL
+
+
+cdef void report_old_text(tcb_t* tcb, uint32_t start, uint32_t end) noexcept nogil:
+    note_duplicate(tcb, start, end if seq_lt(end, tcb.rcv_nxt) else tcb.rcv_nxt)
+    tcb.transport.counters.TCPDSACKOldSent += tcb.sack
+
+
+cdef bint trim_to_window(tcb_t* tcb, segment_t* seg) noexcept nogil:
+    cdef uint32_t before, room
+    if seq_lt(seg.seq, tcb.rcv_nxt):
+        before = tcb.rcv_nxt - seg.seq
+        if before > seg.text_length:
+            before = seg.text_length
+        if before:
+            report_old_text(tcb, seg.seq, seg.seq + before)
+        seg.text += before
+        seg.text_length -= before
+        seg.seq += before
+    room = tcb.rcv_adv - seg.seq
+    if <int32_t> room < 0:
+        room = 0
+    if seg.text_length > room:
+        seg.text_length = room
+        seg.flags &= ~FIN
+    return seg.text_length != 0
