@@ -105,15 +105,16 @@ cdef struct endpoint_t
 
 # what the program's side of a connection or listener needs
 cdef struct endpoint_t:
-    EndpointKind kind
+    # EndpointKind
+    uint8_t kind
     # a handle exists that has not let go
-    bint held
+    uint8_t held
+    int pending
     # borrowed pointer to the Python handle; read and written with the GIL held
     void* handle
     # the tcb_t or listener_t this is part of, and the next endpoint whose handle died without letting go
     void* owner
     endpoint_t* release_next
-    int pending
     link_t event_link
     list_t watches
 
@@ -464,7 +465,6 @@ cdef struct tcb_t:
     uint8_t state
     # Status: the terminal code, STATUS_OK while there is none (GEN-11)
     int8_t status
-    link_t output_link
 
     # facts
     uint8_t fin_queued
@@ -475,7 +475,7 @@ cdef struct tcb_t:
     uint8_t orphan
     uint8_t in_table
     uint8_t passive
-    # when the SYN came, and whether the listener counts it as aged
+    # the listener counts it as aged
     uint8_t aged
     # an accept is deciding on it; it was deferred (ACPT-23); it was accepted before its handshake (ACPT-32)
     uint8_t selected
@@ -483,6 +483,8 @@ cdef struct tcb_t:
     uint8_t approved
     # it has been in ESTABLISHED, whatever became of it
     uint8_t synchronized
+    link_t output_link
+    # when the SYN came
     int64_t born
     link_t queue_link
     listener_t* listener
