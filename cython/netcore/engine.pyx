@@ -69,7 +69,7 @@ cdef dict BOUNDS = {
     "rto_minimum": (1_000_000, 3_600_000_000_000), "rto_maximum": (1_000_000, 3_600_000_000_000),
     "syn_retries": (0, 255), "quick_acks": (0, 255), "maximum_holes": (1, 256), "initial_window": (1, 1 << 16),
     "send_buffer": (0, 0x3fffffff), "receive_buffer": (1, 0x3fffffff), "send_buffer_maximum": (0, 0x3fffffff),
-    "receive_buffer_maximum": (1, 0x3fffffff), "maximum_superframe": (536, 65483), "path_mtu_minimum": (68, 65535),
+    "receive_buffer_maximum": (1, 0x3fffffff), "maximum_superframe": (536, 65483), "path_mtu_minimum": (104, 65535),
     "ecn": (0, 3), "ttl": (0, 255), "neighbor_limit": (1, 1 << 31), "connection_statistics": (0, 1),
 }
 

@@ -31,13 +31,16 @@ class Keyring:
         receive_id: int,
         algorithm: str = "hmac-sha-1-96",
         cover_options: bool = True,
+        believe_icmp: bool = False,
         local_port: int = 0,
         remote_port: int = 0,
     ) -> int:
         """Adds a master key tuple of TCP-AO (RFC 5925 3.1) and returns its number.
 
         send_id, receive_id: 0 to 255, the identifiers in segments to and from the peer. algorithm: "hmac-sha-1-96" or
-        "aes-128-cmac-96" (RFC 5926). cover_options: the code covers all TCP options. A peer may have several of these.
+        "aes-128-cmac-96" (RFC 5926). cover_options: the code covers all TCP options.
+        believe_icmp: ICMP errors of type 3, codes 2 to 4, count as on any connection; else those about a connection
+        that is made are dropped (RFC 5925 7.8, counter TCPAODroppedIcmps). A peer may have several of these.
         Raises ValueError as add_md5, and for identifiers that another key of the same peer and ports has.
         """
     def remove(self, number: int) -> None:

@@ -53,7 +53,8 @@ cdef dict describe(const key_t* key):
         "local_port": key.local_port, "remote_port": key.remote_port, "in_use": key.users != 0,
     }
     if key.algorithm != SIGN_MD5:
-        described.update(send_id=key.send_id, receive_id=key.receive_id, cover_options=bool(key.covers_options))
+        described.update(send_id=key.send_id, receive_id=key.receive_id, cover_options=bool(key.covers_options),
+                         believe_icmp=bool(key.believes_icmp))
     return described
 
 
@@ -72,7 +73,8 @@ cdef class Keyring:
         return self.add(&key)
 
     def add_ao(self, peer: str, secret, *, send_id: int, receive_id: int, algorithm: str = "hmac-sha-1-96",
-               cover_options: bool = True, local_port: int = 0, remote_port: int = 0) -> int:
+               cover_options: bool = True, believe_icmp: bool = False, local_port: int = 0,
+               remote_port: int = 0) -> int:
         """A master key tuple of RFC 5925; its number."""
         cdef key_t key
         if algorithm not in ALGORITHMS:
@@ -82,6 +84,7 @@ cdef class Keyring:
         key.send_id = number_argument("send_id", send_id, 255)
         key.receive_id = number_argument("receive_id", receive_id, 255)
         key.covers_options = cover_options
+        key.believes_icmp = believe_icmp
         return self.add(&key)
 
     cdef object add(self, key_t* key):

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from scapy.layers.inet import ICMP, IP, TCP
+from scapy.layers.inet import IP, TCP
 
 from netcore.keyring import Keyring
-from tests.tcp.scripted_peer import OUR_ADDRESS, OUR_PORT, PEER_ADDRESS, SECOND, Host, Peer, read_all, state_of
+from tests.tcp.scripted_peer import OUR_PORT, PEER_ADDRESS, SECOND, Host, Peer, read_all, state_of
 from tests.tcp.segments import wanted
 from tests.tcp.signing import CMAC_96, AoKey, SignedPeer
 from tests.tcp.strangers import AGE, half_open
@@ -443,17 +443,3 @@ def test_cookies_are_signed_and_their_answers_checked(host: Host, iss: int) -> N
     peer.expect(wanted("PA", text=b"signed"))
     peer.send("A", text=b"back")
     assert read_all(endpoint) == b"back"
-
-
-@pytest.mark.parametrize("code", [2, 3, 4])
-def test_icmp_error_leaves_a_signed_connection_alone(host: Host, code: int) -> None:
-    """RFC 5925 7.8: in synchronized states destination unreachable, codes 2 to 4, is ignored."""
-    keyring_with(host, KEY)
-    peer = SignedPeer(host, key=KEY)
-    endpoint = peer.open_passively()
-    endpoint.send(b"x")
-    quoted = bytes(peer.take()[0].packet)[:28]
-    before = endpoint.info()
-    host.inject(IP(src=PEER_ADDRESS, dst=OUR_ADDRESS) / ICMP(type=3, code=code, nexthopmtu=300) / quoted)
-    peer.expect_nothing()
-    assert endpoint.info() == before

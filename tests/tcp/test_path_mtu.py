@@ -8,13 +8,12 @@ import pytest
 from netcore.endpoint import Endpoint
 from tests.tcp.flights import LOSS, OPEN
 from tests.tcp.icmp_errors import FRAGMENTATION_NEEDED, UNREACHABLE, complain, narrow, quotation
-from tests.tcp.scripted_peer import MILLISECOND, MINUTE, SECOND, Host, Peer
-from tests.tcp.segments import Segment, wanted
+from tests.tcp.paths import RTT, TEXT, Path, sizes
+from tests.tcp.scripted_peer import MINUTE, Host, Peer
+from tests.tcp.segments import wanted
 
 FULL = 1460
-RTT = 20 * MILLISECOND
 MakeHost = Callable[..., Host]
-TEXT = bytes(number % 251 for number in range(400_000))
 
 pytestmark = pytest.mark.requirement("TCPX-4")
 
@@ -30,70 +29,9 @@ def connected(host: Host, **arguments: Any) -> tuple[Peer, Endpoint]:
     return peer, host.accept(listener)
 
 
-def sizes(segments: list[Segment]) -> list[int]:
-    return [len(segment.text) for segment in segments if segment.text]
-
-
 def sent(peer: Peer) -> list[tuple[int, int]]:
     """Where the text of each segment begins, and its size."""
     return [(segment.seq, len(segment.text)) for segment in peer.take() if segment.text]
-
-
-class Path:
-    """The network between: packets larger than `mtu` do not pass, what passes is acknowledged after a round trip."""
-
-    def __init__(self, peer: Peer, mtu: int, *, tells: bool = True, duplicates: bool = False) -> None:
-        self.peer, self.mtu, self.tells = peer, mtu, tells
-        self.received = bytearray(len(TEXT) * 2)
-        self.have: set[int] = set()
-        self.end = 0
-        self.largest = 0
-        self.told = 0
-        self.duplicates = duplicates
-
-    def round_trip(self) -> list[int]:
-        """One round trip; the sizes of the segments that were sent."""
-        segments = [segment for segment in self.peer.take() if segment.text]
-        self.peer.host.advance(RTT)
-        news = 0
-        for segment in segments:
-            if segment.packet.len > self.mtu:
-                if self.tells:
-                    self.told += 1
-                    narrow(self.peer, self.mtu, segment.seq, segment.packet.len)
-                continue
-            self.largest = max(self.largest, len(segment.text))
-            start = segment.seq - 1
-            self.received[start : start + len(segment.text)] = segment.text
-            self.have.update(range(start, start + len(segment.text)))
-            while self.end in self.have:
-                self.end += 1
-            blocks = self.blocks() if self.peer.sack else ()
-            self.peer.send("A", ack=self.end + 1, blocks=blocks)
-            news += 1
-        return sizes(segments)
-
-    def blocks(self) -> list[tuple[int, int]]:
-        """The stretches beyond the first hole, latest first."""
-        found: list[tuple[int, int]] = []
-        at = self.end
-        beyond = sorted(number for number in self.have if number > at) if len(self.have) > at else []
-        for number in beyond:
-            if found and found[-1][1] == number + 1:
-                found[-1] = (found[-1][0], number + 2)
-            else:
-                found.append((number + 1, number + 2))
-        return found[-1:-4:-1]
-
-    def carry(self, amount: int, rounds: int = 200) -> None:
-        """Runs until so many bytes have arrived."""
-        for _ in range(rounds):
-            if self.end >= amount:
-                break
-            if not self.round_trip():
-                self.peer.host.advance(min(self.peer.host.until_deadline(), SECOND))
-        assert self.end >= amount, (self.end, amount)
-        assert self.received[:amount] == TEXT[:amount]
 
 
 # ---- told by ICMP

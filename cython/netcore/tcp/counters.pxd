@@ -105,6 +105,8 @@ cdef struct counters_t:
     uint64_t TCPAOBad
     uint64_t TCPAOKeyNotFound
     uint64_t TCPAOGood
+    # ICMP errors that a connection signed by TCP-AO does not believe
+    uint64_t TCPAODroppedIcmps
     uint64_t TCPAbortOnData
     uint64_t TCPAbortOnClose
     uint64_t TCPAbortOnTimeout

@@ -1,4 +1,7 @@
-"""ICMP errors that tell of a connection's own segments (TCPX-4, TCPX-5; RFC 1122 4.2.3.9, RFC 5461, RFC 5927)."""
+"""ICMP errors that tell of a connection's own segments.
+
+TCPX-4, TCPX-5; RFC 1122 4.2.3.9, RFC 5461, RFC 5925 7.8, RFC 5927.
+"""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from netcore.tcp.tcb cimport transport_t

@@ -5,6 +5,7 @@ from netcore.paths cimport learn_path_mtu, path_mtu_to
 from netcore.tcp.lifecycle cimport finish
 from netcore.tcp.path_mtu cimport path_narrows
 from netcore.tcp.seqnum cimport seq_geq, seq_lt
+from netcore.tcp.signature cimport is_icmp_ignored
 from netcore.tcp.table cimport find_entry
 from netcore.tcp.tcb cimport (
     CLOSED, ENTRY_CONNECTION, LISTEN, STATUS_UNREACHABLE, SYN_RECEIVED, SYN_SENT, TIME_WAIT, entry_t, is_synchronized,
@@ -60,7 +61,12 @@ cdef void error_arrives(transport_t* transport, const quoted_t* quoted, uint8_t 
                         int64_t now) noexcept nogil:
     cdef entry_t* entry = find_entry(transport, &quoted.local, quoted.local_port, &quoted.remote, quoted.remote_port)
     cdef tcb_t* tcb
-    if entry == NULL or entry.kind != ENTRY_CONNECTION:
+    if entry == NULL:
+        return
+    if is_icmp_ignored(entry, kind, code):
+        transport.counters.TCPAODroppedIcmps += 1
+        return
+    if entry.kind != ENTRY_CONNECTION:
         return
     tcb = <tcb_t*> entry
     if tcb.state == LISTEN or tcb.state == CLOSED or tcb.state == TIME_WAIT:

@@ -50,6 +50,8 @@ cdef struct key_t:
     uint8_t receive_id
     # RFC 5925 3.1's flag: options other than TCP-AO are covered as well
     bint covers_options
+    # RFC 5925 7.8: ICMP errors are believed all the same
+    bint believes_icmp
     # 0: any
     uint16_t local_port
     uint16_t remote_port

@@ -19,11 +19,16 @@ cdef inline uint8_t window_shift_for(int64_t buffer) noexcept nogil:
     return shift
 
 
+cdef inline uint16_t constant_options(const tcb_t* tcb) noexcept nogil:
+    """Octets of options that every segment of a synchronized connection has: they take from its text."""
+    return (TIMESTAMPS_LENGTH if tcb.timestamps else 0) + signature_room(tcb)
+
+
 cdef inline void settle_mss(tcb_t* tcb, uint16_t announced) noexcept nogil:
     """SEG-13: what the peer takes, bounded by our own link, less the options of every segment."""
     cdef uint16_t mss = announced if announced >= MINIMUM_MSS else MINIMUM_MSS
     tcb.snd_mss = mss if mss < tcb.transport.local_mss else tcb.transport.local_mss
-    tcb.eff_mss = tcb.snd_mss - (TIMESTAMPS_LENGTH if tcb.timestamps else 0) - signature_room(tcb)
+    tcb.eff_mss = tcb.snd_mss - constant_options(tcb)
 
 
 cdef inline void take_syn_options(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:

@@ -4,7 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t
 from netcore.paths cimport forget_path, learn_path_mtu, path_mtu_to
 from netcore.storage.slab cimport slab_give, slab_take
 from netcore.tcp.flight cimport SENT_LOST, SENT_SACKED, sent_t
-from netcore.tcp.options cimport TIMESTAMPS_LENGTH
+from netcore.tcp.options cimport constant_options
 from netcore.tcp.pacing cimport is_too_early
 from netcore.tcp.scoreboard cimport first_lost, first_sent, join_lost, last_sent, mark_lost, may_record
 from netcore.tcp.seqnum cimport seq_geq, seq_lt
@@ -25,10 +25,6 @@ cdef enum:
     PROBE_BEHIND = 3
 
 
-cdef inline uint16_t options_length(const tcb_t* tcb) noexcept nogil:
-    return TIMESTAMPS_LENGTH if tcb.timestamps else 0
-
-
 cdef inline sent_t* following(const sent_t* stretch) noexcept nogil:
     return <sent_t*> stretch.node.next.owner if stretch.node.next != NULL else NULL
 
@@ -40,7 +36,7 @@ cdef inline uint32_t text_of(const tcb_t* tcb, const sent_t* stretch) noexcept n
 
 cdef void set_size(tcb_t* tcb, uint32_t mss) noexcept nogil:
     """From now on segments have `mss` bytes of text and options."""
-    tcb.eff_mss = <uint16_t> (mss - options_length(tcb))
+    tcb.eff_mss = <uint16_t> (mss - constant_options(tcb))
     if tcb.cwnd and tcb.cwnd < tcb.eff_mss:
         # a window of less than a segment would never let one go
         tcb.cwnd = tcb.eff_mss
@@ -51,7 +47,7 @@ cdef path_search_t* begin_search(tcb_t* tcb) noexcept nogil:
     if tcb.path == NULL:
         tcb.path = <path_search_t*> slab_take(&tcb.transport.searches)
         if tcb.path != NULL:
-            tcb.path.passes = tcb.eff_mss + options_length(tcb)
+            tcb.path.passes = tcb.eff_mss + constant_options(tcb)
             tcb.path.most = tcb.snd_mss
     return tcb.path
 
@@ -124,7 +120,7 @@ cdef void lose_probe(tcb_t* tcb) noexcept nogil:
 
 cdef bint path_narrows(tcb_t* tcb, uint32_t mtu, int64_t now) noexcept nogil:
     cdef uint32_t least = <uint32_t> tcb.transport.tunables.path_mtu_minimum
-    cdef uint32_t before = tcb.eff_mss + options_length(tcb)
+    cdef uint32_t before = tcb.eff_mss + constant_options(tcb)
     cdef bint tiny = mtu < least
     if tiny:
         # RFC 5927 7.1: segments of a few octets are what an attacker wants; if it is true, let the routers cut
@@ -158,7 +154,7 @@ cdef void suspect_black_hole(tcb_t* tcb, int64_t now) noexcept nogil:
     cdef uint32_t size
     if first == NULL or not tcb.transport.tunables.path_mtu_discovery:
         return
-    size = (text_of(tcb, first) + first.segments - 1) // first.segments + options_length(tcb)
+    size = (text_of(tcb, first) + first.segments - 1) // first.segments + constant_options(tcb)
     if size <= least:
         if size == least and tcb.path != NULL:
             tcb.path.may_fragment = True
@@ -192,7 +188,7 @@ cdef uint32_t size_to_try(tcb_t* tcb, int64_t now) noexcept nogil:
     if size < <uint32_t> search.passes + WORTH_A_PROBE and not (size == tcb.snd_mss and size > search.passes):
         search_later(tcb, now)
         return 0
-    return size - options_length(tcb)
+    return size - constant_options(tcb)
 
 
 cdef int32_t path_probe_due(tcb_t* tcb, uint32_t allowed, int64_t now) noexcept nogil:
@@ -209,7 +205,7 @@ cdef int32_t path_probe_due(tcb_t* tcb, uint32_t allowed, int64_t now) noexcept 
 cdef void note_path_probe(tcb_t* tcb) noexcept nogil:
     cdef sent_t* stretch = last_sent(tcb)
     stretch.segments = 1
-    tcb.path.probe = <uint16_t> (stretch.end - stretch.node.start + options_length(tcb))
+    tcb.path.probe = <uint16_t> (stretch.end - stretch.node.start + constant_options(tcb))
     tcb.path.probe_start = stretch.node.start
     tcb.path.probe_end = stretch.end
 

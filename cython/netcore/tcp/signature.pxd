@@ -23,6 +23,8 @@ cdef void sign_for_time_wait(timewait_t* record, segment_out_t* out) noexcept no
 # The same for the answer to a segment of a peer with a key and of no connection, or of one whose number is wrong.
 # False: nothing that the peer would take can be made, so it is not to be sent.
 cdef bint sign_answer(transport_t* transport, entry_t* entry, const segment_t* seg, segment_out_t* out) noexcept nogil
+# RFC 5925 7.8: ICMP, which nobody signs, is not believed where it could end or slow a connection that is signed.
+cdef bint is_icmp_ignored(const entry_t* entry, uint8_t kind, uint8_t code) noexcept nogil
 # RFC 5925 7.3: the key that the peer is asked to use from now on. False: the host has none of this identifier for it.
 cdef bint request_key(tcb_t* tcb, uint8_t receive_id) noexcept nogil
 

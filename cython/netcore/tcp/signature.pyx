@@ -16,6 +16,7 @@ from netcore.tcp.keys cimport (
 )
 from netcore.tcp.seqnum cimport seq_lt
 from netcore.tcp.tcb cimport ENTRY_TIME_WAIT, LISTEN, SYN_SENT, is_synchronized
+from netcore.wire.icmp cimport CODE_FRAGMENTATION_NEEDED, CODE_PROTOCOL_UNREACHABLE, ICMP_UNREACHABLE
 from netcore.wire.octets cimport load16
 from netcore.wire.tcp cimport (
     ACK, AO_OPTION_LENGTH, MD5_OPTION_LENGTH, OPTION_AO, OPTION_MD5, OPTION_NOP, SYN, TCP_HEADER_LENGTH,
@@ -420,3 +421,15 @@ cdef bint request_key(tcb_t* tcb, uint8_t receive_id) noexcept nogil:
     release_key(tcb.signature.keys, tcb.signature.next)
     tcb.signature.next = key
     return True
+
+
+cdef bint is_icmp_ignored(const entry_t* entry, uint8_t kind, uint8_t code) noexcept nogil:
+    cdef const signature_t* signature
+    if entry.kind == ENTRY_TIME_WAIT:
+        signature = (<const timewait_t*> entry).signature
+    elif is_synchronized(<const tcb_t*> entry):
+        signature = (<const tcb_t*> entry).signature
+    else:
+        return False
+    return (signature != NULL and signature.current.algorithm != SIGN_MD5 and not signature.current.believes_icmp
+            and kind == ICMP_UNREACHABLE and CODE_PROTOCOL_UNREACHABLE <= code <= CODE_FRAGMENTATION_NEEDED)
