@@ -41,6 +41,7 @@ from tests.hostile.feedback import (
     with_option,
 )  # fmt: skip
 from tests.hostile.mutations import mutate, splice
+from tests.hostile.signed import SIGNED_PORT, SIGNED_STRANGER, digest_option, false_signature
 
 WORD = 1 << 32
 BAD_SOURCES = [
@@ -157,6 +158,8 @@ class Attacker:
     def options(self, timestamp: tuple[int, int] | None = None) -> bytes:
         """Options: the right ones, odd ones, or bad ones."""
         pick = self.source.random()
+        if pick < 0.03:
+            return false_signature(self.source)
         if pick < 0.6:
             return decode.build_options(timestamps=timestamp)
         if pick < 0.8:
@@ -174,9 +177,13 @@ class Attacker:
         text: bytes, options: bytes, *, good_sum: bool = True, tos: int = 0,
     ) -> bytes:  # fmt: skip
         """A frame with a segment to the victim, its checksum right or surely wrong."""
+        urgent = self.source.choice((0, 0, 0, 1, 65535))
+        if remote == SIGNED_STRANGER and self.source.random() < 0.9:
+            numbers = (seq % WORD, ack % WORD)
+            options = digest_option((remote_port, local_port), numbers, flags, window, text, options, urgent)
         segment = decode.build_tcp(
             remote_port, local_port, seq % WORD, ack % WORD, flags, window, text, options=options,
-            addresses=(remote, VICTIM), urgent=self.source.choice((0, 0, 0, 1, 65535)),
+            addresses=(remote, VICTIM), urgent=urgent,
         )  # fmt: skip
         if not good_sum:
             wrong = int.from_bytes(segment[16:18], "big") ^ (1 << self.source.randrange(16))
@@ -192,12 +199,16 @@ class Attacker:
         """A segment of a live connection that is wrong in one way at least, and right in all others.
 
         The attacker even knows the sequence numbers, and puts one thing wrong that RFC 9293, 5961 and 7323 say is
-        enough for the segment to change nothing; `fault` (0 to 8) chooses which.
+        enough for the segment to change nothing, or the signature of one that is signed; `fault` (0 to 9) chooses
+        which.
         """
         live = [endpoint for endpoint in self.live if not endpoint.closed]
         if not live:
             return self.noise()
-        endpoint = self.source.choice(live)
+        if fault is None:
+            fault = self.source.randrange(10)
+        signed = [endpoint for endpoint in live if endpoint.remote[1] == SIGNED_PORT]
+        endpoint = self.source.choice(signed if fault == 9 and signed else live)
         info = endpoint.info()
         local_port, (remote, remote_port) = endpoint.local[1], endpoint.remote
         inside = self.source.choice((0, 0, 1, info["rcv_wnd"] // 2))
@@ -207,8 +218,6 @@ class Attacker:
         now = self.source.getrandbits(32)
         options = decode.build_options(timestamps=(now, 0)) if info["timestamps"] else b""
         good_sum = True
-        if fault is None:
-            fault = self.source.randrange(9)
         if fault == 0:
             good_sum = False
         elif fault == 1:
@@ -231,6 +240,8 @@ class Attacker:
             flags = self.source.choice((0, PSH, FIN, URG | FIN))
         elif fault == 7:
             options = self.source.choice(BAD_OPTIONS)
+        elif fault == 9:
+            options = with_option(options, false_signature(self.source))
         elif info["timestamps"]:
             options = b""
         else:
@@ -337,12 +348,14 @@ class Attacker:
         start = self.source.choice((0, 0, 1, 2, 8, 8188, self.source.randrange(8192)))
         more = self.source.choice((0, 0x2000, 0x2000))
         body = octets(self.source, self.source.choice((8, 16, 64, 1480)))
+        sender, protocol = self.source.choice(STRANGERS + BAD_SOURCES), self.source.choice((ICMP, ICMP, TCP, UDP))
         if self.source.random() < 0.5:
-            # the whole of it fits: 8 octets each
+            # the whole of it fits: 8 octets each, from one of few
+            sender, protocol = self.source.choice(STRANGERS[:3]), ICMP
             start, body = self.source.randrange(3), decode.build_icmp(8, 0, b"abcd", bytes(16))
             body, more = body[8 * start : 8 * start + 8], 0x2000 * (start < 2)
         packet = decode.build_ipv4(
-            self.source.choice(STRANGERS + BAD_SOURCES), VICTIM, self.source.choice((ICMP, ICMP, TCP, UDP)), body,
+            sender, VICTIM, protocol, body,
             tos=self.source.choice((0, 0, 0, 2, 3)), identification=self.source.randrange(3), fragment=start | more,
         )  # fmt: skip
         return self.link.frame(packet)

@@ -15,9 +15,11 @@ ROOT = Path(__file__).resolve().parents[2]
 FRAMES = 25_000
 
 
-@pytest.mark.requirement("LIM-4", "REC-1", "REC-7", "REC-9", "SEG-4", "SEG-5", "SEG-6", "SEG-7", "SEG-13", "TCPX-1")
+@pytest.mark.requirement(
+    "LIM-4", "REC-1", "REC-7", "REC-9", "SEG-4", "SEG-5", "SEG-6", "SEG-7", "SEG-13", "TCPX-1", "TCPX-7"
+)
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
-@pytest.mark.parametrize("seed", [11, 12])
+@pytest.mark.parametrize("seed", [13, 14])
 def test_host_under_attack_keeps_its_live_connections(setting: Setting, seed: int) -> None:
     result = campaign.run_setting(setting, seed, FRAMES)
     # an attack that reaches nothing would pass as well
@@ -27,8 +29,11 @@ def test_host_under_attack_keeps_its_live_connections(setting: Setting, seed: in
         "OutRsts", "TCPChallengeACK", "InCsumErrors", "ListenOverflows", "PassiveOpens", "ReasmFails",
         "ReasmOKs", "ReasmTimeout",
         "TCPSackRecovery", "TCPDSACKRecv", "TCPDSACKOldSent", "InCEPkts",
+        "TCPMD5NotFound",
     ):  # fmt: skip
         assert result.counters[name] > 0, name
+    # what somebody else would have said on the connection that is signed
+    assert result.counters["TCPMD5Failure" if setting.signature == "md5" else "TCPAOBad"] > 0
     # the accurate form of ECN (RFC 9768), which the other settings do not ask for, has no CWR
     assert result.counters["TCPCWRSent"] > 0 or setting.ecn == 3
 
@@ -50,7 +55,7 @@ def test_same_seed_gives_the_same_frames() -> None:
 
 
 @pytest.mark.requirement("SEG-3", "SEG-4", "SEG-5", "SEG-6", "SEG-13", "SEG-14", "TCPX-1")
-@pytest.mark.parametrize("fault", range(9))
+@pytest.mark.parametrize("fault", range(10))
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_segment_with_one_fault_changes_nothing(setting: Setting, fault: int) -> None:
     world = World(setting, fault)

@@ -25,6 +25,7 @@ from tests.hostile.cast import (
     VICTIM_MAC,
     Link,
 )  # fmt: skip
+from tests.hostile.signed import SIGNED_PORT, share_keys
 from tests.hostile.streams import Disturbed, LiveConnection
 
 MILLISECOND = 1_000_000
@@ -47,12 +48,13 @@ class Setting:
     mtu: int = 1500
     timestamps: bool = True
     ecn: int = 2
+    signature: str = "md5"
 
 
 SETTINGS = (
-    Setting("plain"),
+    Setting("plain", signature="hmac-sha-1-96"),
     Setting("offloads", vnet=True, offloads=True),
-    Setting("tun", ethernet=False, vnet=True, offloads=True, mtu=9000, ecn=3),
+    Setting("tun", ethernet=False, vnet=True, offloads=True, mtu=9000, ecn=3, signature="aes-128-cmac-96"),
     Setting("small", mtu=576, timestamps=False, ecn=1),
 )
 
@@ -81,7 +83,9 @@ class World:
         self.private = self.listen(PRIVATE_PORT)
         self.friends_listener = self.friend.listen(None, PRIVATE_PORT, 8)
         self.listeners = [self.listen(port) for port in PUBLIC_PORTS]
-        self.live = [self.passive_connection(50001), self.active_connection(50002), self.passive_connection(50003)]
+        share_keys(self.victim, self.friend, setting.signature)
+        self.live = [self.passive_connection(port) for port in (50001, 50003, SIGNED_PORT)]
+        self.live.append(self.active_connection(50002))
         self.attacker.live = [connection.victim_end for connection in self.live]
 
     def host(self, address: bytes, mac: bytes) -> Engine:
