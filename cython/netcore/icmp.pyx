@@ -121,8 +121,8 @@ cdef void icmp_arrives(host_t* host, const ipv4_t* header, const uint8_t* packet
             host.transport.counters.IcmpInCsumErrors += 1
         return
     if octets[0] == ICMP_ECHO_REQUEST:
-        if octets[1] == 0:
-            answer_echo(host, header, packet, now)
+        # whatever its code: RFC 1122 3.2.2 wants silence for unknown types alone, and scanners vary the code
+        answer_echo(host, header, packet, now)
         return
     if octets[0] == ICMP_UNREACHABLE:
         host.transport.counters.IcmpInDestUnreachs += 1

@@ -126,7 +126,7 @@ def blind_data(ground: Ground, frames: int, source: random.Random) -> Bursts:
             ack = info["snd_nxt"] + (1 << 28) + source.randrange(1 << 30)
             if number % 4 == 1:
                 ack = info["snd_una"] - info["max_snd_wnd"] - (1 << 20) - source.randrange(1 << 30)
-            seq = info["rcv_nxt"] + source.randrange(info["rcv_wnd"])
+            seq = info["rcv_nxt"] + source.choice((0, source.randrange(info["rcv_wnd"])))
             return forger.segment(ground.down, seq, ack, flags, text)
         flow = ground.flows[number // 2 % 2]
         info = flow.info

@@ -77,6 +77,7 @@ def exceeded(name: str, outcome: Outcome) -> Iterator[str]:
     if name in BLIND:
         bounds.append(("connections", outcome.held["connections"], 2))
         bounds.append(("ACKs", counters["TCPPureAcks"], counters["FramesIn"]))
+        bounds.append(("forged segments that were kept", counters["TCPOFOQueue"], 0))
     if name in CHALLENGED:
         bounds.append(("ACKs", counters["TCPPureAcks"], 2 * legitimate + challenges_allowed(outcome)))
     if name == "hole flood":

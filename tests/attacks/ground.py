@@ -91,7 +91,9 @@ class FlowServer:
             self.digest.update(piece)
             self.moved += len(piece)
             time.sleep(PAUSE)
-        connection.finish()
+        connection.shutdown_send()
+        assert connection.receive_into(bytearray(1)) == 0, "the client has said something"
+        connection.close()
 
     def _receive(self, connection: StreamSocket) -> None:
         buffer = bytearray(1 << 20)

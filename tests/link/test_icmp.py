@@ -72,9 +72,12 @@ def test_message_other_than_echo_request_is_not_answered(wire: Wire, kind: int) 
     assert wire.count("IcmpInDestUnreachs") == (kind == 3)
 
 
-def test_echo_request_of_an_unknown_code_is_not_answered(wire: Wire) -> None:
-    put(wire, decode.build_icmp(8, 1))
-    assert wire.take() == []
+@pytest.mark.parametrize("code", [1, 9, 255])
+def test_echo_request_of_an_unknown_code_is_answered_with_code_0(wire: Wire, code: int) -> None:
+    put(wire, decode.build_icmp(8, code, b"abcd", b"ping"))
+    (answer,) = wire.take_ipv4()
+    message = decode.parse_icmp(answer["payload"])
+    assert message == {"kind": 0, "code": 0, "rest": b"abcd", "payload": b"ping"}
 
 
 def test_datagram_is_answered_by_port_unreachable_that_quotes_it(wire: Wire) -> None:
