@@ -80,6 +80,8 @@ def exceeded(name: str, outcome: Outcome) -> Iterator[str]:
         bounds.append(("forged segments that were kept", counters["TCPOFOQueue"], 0))
     if name in CHALLENGED:
         bounds.append(("ACKs", counters["TCPPureAcks"], 2 * legitimate + challenges_allowed(outcome)))
+    if name == "ICMP, false quotes":
+        bounds.append(("paths taken for smaller", outcome.held["path_searches"], 0))
     if name == "hole flood":
         bounds.append(("holes", counters["TCPOFOQueue"], PEERS * HOLES))
     for what, found, most in bounds:
