@@ -6,6 +6,7 @@ from netcore.keyring import Keyring
 from stack.wsp import constants as ws
 from stack.wsp.errors import EntryFailure
 from tests.wsp.hosts import LEFT, RIGHT, Caller, TwoHosts, two_hosts
+from tests.wsp.test_live import PATIENCE, connection, in_thread, two_stacks
 
 pytestmark = pytest.mark.requirement("TCPX-7")
 
@@ -56,3 +57,30 @@ def test_socket_without_connection_is_told_as_entries_tell_it(hosts: TwoHosts) -
         with pytest.raises(EntryFailure) as failure:
             hosts.left.provider.request_key(socket, 1)
         assert failure.value.code == code
+
+
+@pytest.mark.parametrize("algorithm", ["hmac-sha-1-96", "aes-128-cmac-96"])
+def test_two_running_stacks_exchange_signed_streams_and_change_their_keys(algorithm: str) -> None:
+    text = bytes(range(251)) * 4000
+    with two_stacks() as (left, right):
+        for side, peer in ((left, RIGHT), (right, LEFT)):
+            for number in (1, 2):
+                side.stack.keys.add_ao(peer, b"secret" * number, send_id=number, receive_id=number, algorithm=algorithm)
+        client, server = connection(left, right)
+        sending = [
+            in_thread(lambda side=side, s=s: side.send(s, text)) for side, s in ((left, client), (right, server))
+        ]
+        receiving, received = in_thread(lambda: right.receive_all(server, len(text)))
+        half = left.receive_all(client, len(text) // 2)
+        left.stack.request_key(client, 2)
+        assert half + left.receive_all(client, len(text) - len(half)) == text
+        for thread in (receiving, *(thread for thread, _ in sending)):
+            thread.join(PATIENCE)
+        assert received == [text]
+        assert right.send(server, b"!") == 1
+        assert left.receive_all(client, 1) == b"!"
+        assert identifier(right, server) == 2
+        for side in (left, right):
+            counters = side.stack.counters()
+            assert counters["TCPAOGood"] > 100
+            assert {name for name, count in counters.items() if name.startswith("TCPAO") and count} == {"TCPAOGood"}

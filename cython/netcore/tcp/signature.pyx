@@ -6,7 +6,7 @@ answers a SYN without a connection of its own has none: its RST is signed as if 
 
 from libc.stdint cimport uint8_t, uint32_t
 from netcore.crypto.compare cimport same_code
-from netcore.posix cimport memcpy
+from netcore.posix cimport memcpy, memset
 from netcore.storage.byte_queue cimport queue_gather
 from netcore.storage.slab cimport slab_give, slab_take
 from netcore.tcp.codes cimport AO_CODE, COVERED_PIECES, MD5_CODE, ao_code, covered_t, derive_traffic_key, md5_code
@@ -66,6 +66,8 @@ cdef void free_signature(transport_t* transport, signature_t* signature) noexcep
     if signature != NULL:
         release_key(&transport.keys, signature.current)
         release_key(&transport.keys, signature.next)
+        # nor are traffic keys to lie about
+        memset(signature, 0, sizeof(signature_t))
         slab_give(&transport.signatures, signature)
 
 
