@@ -6,6 +6,7 @@ Each variant has folders of its own:
   plain                 modules beside their sources in cython/netcore
   --sanitize address    AddressSanitizer and UndefinedBehaviorSanitizer: a complete netcore in build/address
   --sanitize thread     ThreadSanitizer: a complete netcore in build/thread
+  --sanitize fuzzer     as address, by clang with the edge counters of libFuzzer: a complete netcore in build/fuzzer
   --coverage            line trace for the Cython plugin of coverage.py: a complete netcore in build/coverage
   --faults              the faults of tests/faults behind switches: a complete netcore in build/faults
 
@@ -14,7 +15,7 @@ A variant other than plain is used by putting its folder first on PYTHONPATH; th
 
 setup.py reads these environment variables, which pip and other front ends can set as well:
 
-  WSPSTACK_SANITIZE=address|thread   as --sanitize
+  WSPSTACK_SANITIZE=address|thread|fuzzer   as --sanitize; fuzzer needs CC to be clang
   WSPSTACK_COVERAGE=1                as --coverage
   WSPSTACK_ANNOTATE=1                as --annotate: no module is made
   WSPSTACK_WITHOUT_CORE=1            no extension modules: an editable installation whose core this program builds
@@ -41,7 +42,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 PACKAGE = ROOT / "cython" / "netcore"
-PRELOAD = {"address": ("libasan.so", "libubsan.so"), "thread": ("libtsan.so",)}
+PRELOAD = {"address": ("libasan.so", "libubsan.so"), "thread": ("libtsan.so",), "fuzzer": ("asan_with_fuzzer.so",)}
 PYTHON_FILES = ("*.py", "*.pyi", "*.pxd", "*.pyx", "py.typed")
 
 
@@ -163,14 +164,34 @@ def run_setup(arguments: list[str], environment: dict[str, str], verbose: bool) 
     return result.returncode
 
 
+def clang() -> str:
+    """Returns the compiler command of the fuzzer variant: clang, through ccache when CC goes through it.
+
+    Raises:
+        SystemExit: there is no clang.
+    """
+    found = [path for folder in os.get_exec_path() for path in Path(folder).glob("clang-[0-9]*")]
+    numbered = [path.name for path in found if path.name.removeprefix("clang-").isdecimal()]
+    newest = max(numbered, key=lambda name: int(name.removeprefix("clang-")), default=None)
+    compiler = "clang" if shutil.which("clang") else newest
+    if compiler is None:
+        raise SystemExit("build: --sanitize fuzzer needs clang and its run-time library: apt install clang")
+    return f"ccache {compiler}" if os.environ.get("CC", "").startswith("ccache ") else compiler
+
+
 def sanitizer_environment(kind: str) -> str:
     """Returns the assignments that let an ordinary Python load modules built with a sanitizer."""
     libraries = []
     for name in PRELOAD[kind]:
+        if kind == "fuzzer":
+            # atheris brings libFuzzer and AddressSanitizer in one library, beside its package
+            libraries.append(sysconfig.get_path("platlib") + f"/{name}")
+            continue
         found = subprocess.run(["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True)
         libraries.append(found.stdout.strip())
     options = {
         "address": "ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 PYTHONMALLOC=malloc",
+        "fuzzer": "ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 PYTHONMALLOC=malloc",
         "thread": "TSAN_OPTIONS=halt_on_error=1",
     }
     return f'LD_PRELOAD="{" ".join(libraries)}" {options[kind]}'
@@ -185,6 +206,8 @@ def build(variant: str, *, force: bool, jobs: int, verbose: bool, announce: bool
     environment = {"WSPSTACK_JOBS": str(jobs), "WSPSTACK_BUILD_DIR": folder.relative_to(ROOT).as_posix()}
     if variant in PRELOAD:
         environment["WSPSTACK_SANITIZE"] = variant
+        if variant == "fuzzer":
+            environment["CC"] = clang()
     elif variant in ("coverage", "annotate"):
         environment[f"WSPSTACK_{variant.upper()}"] = "1"
     package = sources = PACKAGE

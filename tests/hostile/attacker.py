@@ -40,7 +40,9 @@ from tests.hostile.feedback import (
     sack_blocks,
     with_option,
 )  # fmt: skip
+from tests.hostile.mending import EVERYTHING, mended
 from tests.hostile.mutations import mutate, splice
+from tests.hostile.pieces import in_pieces
 from tests.hostile.signed import SIGNED_PORT, SIGNED_STRANGER, digest_option, false_signature
 
 WORD = 1 << 32
@@ -80,10 +82,13 @@ class Attacker:
         self.live: list[Endpoint] = []
         self.views: dict[tuple[int, bytes, int], View] = {}
         self.corpus: list[bytes] = []
-        self.kinds: dict[str, int] = {}
+        self.pieces: list[bytes] = []
+        # what the last frame was, by the name of its maker
+        self.kind = ""
         choices: list[tuple[int, Callable[[], bytes]]] = [
             (4, self.noise),
-            (14, self.altered),
+            (10, self.altered),
+            (10, self.mended),
             (6, self.spliced),
             (18, self.blind_segment),
             (30, self.segment_of_a_stranger),
@@ -93,6 +98,7 @@ class Attacker:
             (5, self.odd_packet),
             (4, self.icmp),
             (5, self.fragment),
+            (8, self.piece),
             (2, self.udp),
             (5, self.arp),
         ]
@@ -104,11 +110,11 @@ class Attacker:
     def next_frame(self) -> bytes:
         """One hostile frame. Whatever could pass for the friend's own word is replaced by noise."""
         maker = self.source.choices(self.makers, self.weights)[0]
+        self.kind = maker.__name__
         frame = maker()
         # the blind segments have been thought about one by one
         if maker != self.blind_segment and self.link.may_hurt_the_friend(frame):
             frame = self.noise()
-        self.kinds[maker.__name__] = self.kinds.get(maker.__name__, 0) + 1
         return frame
 
     def saw(self, frame: bytes) -> None:
@@ -146,6 +152,12 @@ class Attacker:
     def altered(self) -> bytes:
         """A frame of the past with some damage."""
         return mutate(self.source.choice(self.corpus), self.source) if self.corpus else self.noise()
+
+    def mended(self) -> bytes:
+        """A frame of the past with some damage that no checksum tells, from a stranger now."""
+        frame = self.altered()
+        head = self.link.head
+        return frame[:head] + mended(frame[head:], EVERYTHING, self.source.choice(STRANGERS))
 
     def spliced(self) -> bytes:
         """The head of one frame of the past and the tail of another."""
@@ -359,6 +371,14 @@ class Attacker:
             tos=self.source.choice((0, 0, 0, 2, 3)), identification=self.source.randrange(3), fragment=start | more,
         )  # fmt: skip
         return self.link.frame(packet)
+
+    def piece(self) -> bytes:
+        """The next fragment of a segment of a stranger."""
+        if not self.pieces:
+            frame = self.source.choice((self.segment_of_a_stranger, self.feedback_of_a_stranger, self.opening))()
+            packet = frame[self.link.head :]
+            self.pieces = [self.link.frame(part) for part in in_pieces(packet, self.source)]
+        return self.pieces.pop()
 
     def icmp(self) -> bytes:
         """Echo, and errors that quote segments of live connections and others."""

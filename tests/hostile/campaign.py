@@ -1,10 +1,22 @@
-"""A fuzz run: the frames of one seed spread over all settings, and what came of it."""
+"""A fuzz run: the frames of one seed spread over all settings in portions, and what came of each."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tests.hostile.world import SETTINGS, Setting, World
+
+# frames of one run at most: a few dozen seconds under sanitizers
+PORTION = 250_000
+
+
+@dataclass(frozen=True)
+class Portion:
+    """A part of a campaign that can be repeated by itself."""
+
+    setting: str
+    seed: int
+    frames: int
 
 
 @dataclass(frozen=True)
@@ -20,6 +32,7 @@ class Result:
     peak_connections: int
     states: int
     counters: dict[str, int]
+    kinds: dict[str, list[int]]
     digest: str
 
     def line(self) -> str:
@@ -52,19 +65,22 @@ def run_setting(setting: Setting, seed: int, frames: int) -> Result:
         peak_connections=world.peak_connections,
         states=len(world.states),
         counters=world.victim.counters(),
+        kinds=world.tally.kinds,
         digest=world.digest.hexdigest()[:16],
     )
 
 
-def run(seed: int, frames: int, settings: Iterable[Setting], report: Callable[[str], None]) -> list[Result]:
-    """Spreads `frames` over the settings; reports a line for each."""
+def portions(seed: int, frames: int, settings: Iterable[Setting]) -> list[Portion]:
+    """Spreads `frames` over the settings, in portions that are runs of their own, with seeds from `seed` on."""
     chosen = list(settings)
-    results = []
+    found: list[Portion] = []
     for place, setting in enumerate(chosen):
         share = frames // len(chosen) + (place < frames % len(chosen))
-        results.append(run_setting(setting, seed, share))
-        report(results[-1].line())
-    return results
+        rounds = max(1, -(-share // PORTION))
+        sizes = [share // rounds + (number < share % rounds) for number in range(rounds)]
+        found += [Portion(setting.name, seed + number, size) for number, size in enumerate(sizes) if size]
+    # all settings early on
+    return sorted(found, key=lambda portion: portion.seed)
 
 
 def named(names: Iterable[str]) -> list[Setting]:

@@ -28,15 +28,18 @@ def share_keys(victim: Engine, friend: Engine, kind: str) -> None:
 
     kind: "md5", or an algorithm of TCP-AO.
     """
-    for host, peer, ports, mine, theirs in (
-        (victim, FRIEND, {"remote_port": SIGNED_PORT}, 1, 2),
-        (friend, VICTIM, {"local_port": SIGNED_PORT}, 2, 1),
+    for host, peer, local, remote, mine, theirs in (
+        (victim, FRIEND, 0, SIGNED_PORT, 1, 2),
+        (friend, VICTIM, SIGNED_PORT, 0, 2, 1),
     ):
         keys = Keyring(host)
         if kind == "md5":
-            keys.add_md5(text_of(peer), SECRET, **ports)
+            keys.add_md5(text_of(peer), SECRET, local_port=local, remote_port=remote)
         else:
-            keys.add_ao(text_of(peer), SECRET, send_id=mine, receive_id=theirs, algorithm=kind, **ports)
+            keys.add_ao(
+                text_of(peer), SECRET, send_id=mine, receive_id=theirs, algorithm=kind, local_port=local,
+                remote_port=remote,
+            )  # fmt: skip
     Keyring(victim).add_md5(text_of(SIGNED_STRANGER), STRANGERS_SECRET)
 
 

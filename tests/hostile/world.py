@@ -27,6 +27,7 @@ from tests.hostile.cast import (
 )  # fmt: skip
 from tests.hostile.signed import SIGNED_PORT, share_keys
 from tests.hostile.streams import Disturbed, LiveConnection
+from tests.hostile.tally import Tally
 
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
@@ -76,6 +77,7 @@ class World:
         self.to_victim: deque[bytes] = deque()
         self.to_friend: deque[bytes] = deque()
         self.digest = hashlib.sha256()
+        self.tally = Tally()
         self.held: list[Endpoint] = []
         self.peak_chunks = 0
         self.peak_connections = 0
@@ -247,7 +249,8 @@ class World:
         while sent < frames:
             batch = min(self.source.randint(1, 32), frames - sent)
             for _ in range(batch):
-                self.victim.frame_arrives(self.attacker.next_frame(), self.now)
+                frame = self.attacker.next_frame()
+                self.tally.hand_in(self.victim, self.attacker.kind, frame, self.now)
             sent += batch
             self.round()
 

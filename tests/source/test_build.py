@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -124,12 +125,18 @@ def test_rules_changed_rebuild_everything(tree: Tree) -> None:
     assert all(tree.modules()[name] > before[name] for name in before)
 
 
-def test_generated_c_is_never_newer_than_an_edit_made_while_it_was_translated(tmp_path: Path) -> None:
+def load_build() -> ModuleType:
+    """Returns scripts/build.py as a module."""
     specification = importlib.util.spec_from_file_location("build", ROOT / "scripts" / "build.py")
     assert specification is not None
     assert specification.loader is not None
     build = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(build)
+    return build
+
+
+def test_generated_c_is_never_newer_than_an_edit_made_while_it_was_translated(tmp_path: Path) -> None:
+    build = load_build()
     old, new = tmp_path / "old.c", tmp_path / "new.c"
     for path, time in ((old, 100.0), (new, 300.0)):
         path.write_text("")
@@ -151,8 +158,21 @@ def test_sanitized_build_is_a_whole_package_of_its_own(tree: Tree) -> None:
     assert b"__asan_" in module.read_bytes()
 
 
+def test_compiler_of_the_fuzzer_is_the_newest_clang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CC", "gcc")
+    build = load_build()
+    with pytest.raises(SystemExit, match="needs clang"):
+        build.clang()
+    for name in ("clang-9", "clang-14", "clang-format-15"):
+        (tmp_path / name).touch(mode=0o755)
+    assert build.clang() == "clang-14"
+    monkeypatch.setenv("CC", "ccache gcc")
+    assert build.clang() == "ccache clang-14"
+
+
 def test_unknown_sanitizer_is_refused_in_one_line(tree: Tree) -> None:
     environment = {**os.environ, "WSPSTACK_SANITIZE": "everything"}
     command = [sys.executable, "setup.py", "--quiet", "build_ext"]
     result = subprocess.run(command, cwd=tree.root, env=environment, capture_output=True, text=True)
-    assert result.stderr.strip() == "WSPSTACK_SANITIZE=everything: choose one of address, thread"
+    assert result.stderr.strip() == "WSPSTACK_SANITIZE=everything: choose one of address, fuzzer, thread"

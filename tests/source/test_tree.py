@@ -35,7 +35,7 @@ VAGUE = {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
 # Paths that exist on one machine only, written so that this file does not find itself.
 MACHINE = re.compile(r"/[w]ork/|/[r]oot/|/[h]ome/\w|[p]yenv|/[o]pt/")
 
-TEXTS = [path for path in source_files() if path.suffix not in {".pcapng", ".pcap", ".png", ".bin"}]
+TEXTS = [path for path in source_files() if path.suffix not in {".pcapng", ".pcap", ".png", ".bin", ".zip"}]
 
 
 def test_file_is_short_or_says_why() -> None:
