@@ -1,11 +1,13 @@
 """Blocks of Python in a script: run in one namespace, with the connection's tcp_info as variables."""
 
 import traceback
-from typing import Any
+from typing import Any, Final
 
 from stack.packetdrill.script import Code
 from stack.packetdrill.tcp_info import CONSTANTS
 from stack.packetdrill.values import Unknown
+
+_OF_KERNELS: Final = ("tcpi_", "TCPI_", "SK_MEMINFO_", "bbr_", "dctcp_", "tcpv_")  # what code gets from a kernel
 
 
 class AssertionDiffers(Exception):
@@ -27,7 +29,7 @@ class Assertions:
         try:
             exec(compile(text, "block", "exec"), self._names)
         except NameError as error:
-            if error.name and error.name.startswith("tcpi_"):
+            if error.name and error.name.startswith(_OF_KERNELS):
                 have = ", ".join(sorted(information)) or "none, for there is no connection"
                 raise Unknown(f"{error.name} is not known here; there are: {have}") from None
             raise AssertionDiffers(_explained(error, text, information)) from None

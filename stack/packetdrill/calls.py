@@ -2,15 +2,15 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from stack.packetdrill import polling, socket_options, transfer
+from stack.packetdrill import epolling, files, polling, socket_options, transfer
 from stack.packetdrill.error_names import SAME
 from stack.packetdrill.expressions import Elided, Number
 from stack.packetdrill.script import Call
 from stack.packetdrill.sockets import CallError, OutputDiffers, Sockets
-from stack.packetdrill.values import Unknown
+from stack.packetdrill.values import Unknown, number
 
 Body = Callable[..., int]
 
@@ -36,12 +36,24 @@ _BODIES: Final[dict[str, Body]] = {
     "fcntl": Sockets.fcntl,
     "ioctl": Sockets.ioctl,
     "poll": polling.poll,
+    "epoll_ctl": epolling.epoll_ctl,
+    "epoll_wait": epolling.epoll_wait,
+    "pipe": files.pipe,
+    "sendfile": files.sendfile,
+    "splice": files.splice,
     "setsockopt": socket_options.set_option,
     "getsockopt": socket_options.get_option,
 }
 
 # Calls that return a new descriptor: they are told which number the script expects.
-_OPENING: Final[dict[str, Body]] = {"socket": Sockets.socket, "accept": Sockets.accept, "accept4": Sockets.accept4}
+_OPENING: Final[dict[str, Body]] = {
+    "socket": Sockets.socket,
+    "accept": Sockets.accept,
+    "accept4": Sockets.accept4,
+    "epoll_create": epolling.epoll_create,
+    "epoll_create1": epolling.epoll_create,
+    "open": files.open_file,
+}
 
 
 NAMES: Final = sorted([*_BODIES, *_OPENING])
@@ -87,9 +99,13 @@ def difference(call: Call, outcome: Outcome) -> str:
         return outcome.differs
     if isinstance(call.result, Elided):
         return ""
-    assert isinstance(call.result, Number)
-    wanted = SAME.get(call.error or "", call.error)
-    if (call.result.value, wanted) == (outcome.result, outcome.error):
+    if not isinstance(call.result, Number):
+        try:
+            return difference(replace(call, result=Number(number(call.result))), outcome)
+        except Unknown:
+            raise Unknown(f"{call.result} is no result of {call.name}()") from None
+    same_error = call.error is None or SAME.get(call.error, call.error) == outcome.error
+    if call.result.value == outcome.result and same_error:
         return ""
     expected = f"{call.result} {call.error}" if call.error else str(call.result)
     return f"{call.name}() returned {outcome}, expected {expected}"

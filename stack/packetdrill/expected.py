@@ -28,7 +28,7 @@ class Expectations:
         self._settings = settings
         self._tell = tell
         ticks = settings.tolerance // _TICK if settings.timestamp_tick == _TICK else None
-        self._rules = Rules(settings.any_option_order, ticks)
+        self._rules = Rules(settings.any_option_order, settings.any_push, ticks)
 
     def expect(self, event: Event, packet: Packet, previous: int) -> int:
         """Takes the packet of an event; returns the time (ns) from which the next event counts.
@@ -40,7 +40,7 @@ class Expectations:
         if isinstance(packet, IcmpPacket) and packet.version != 4:
             raise Unknown("icmpv6: only IPv4 is supported yet")
         base = self._clock.start if when.base is Base.START else previous
-        tolerance = self._settings.tolerance
+        tolerance = self._settings.tolerance_of((when.last or when.first or 0) if when.base is Base.PREVIOUS else 0)
         first = None if when.first is None else base + when.first
         last = first if when.last is None else base + when.last
         deadline = self._clock.now() + _PATIENCE if last is None else last + tolerance

@@ -110,4 +110,14 @@ class Structure:
         return None
 
 
-Expression = Elided | Number | Name | Text | Alternatives | Invocation | Array | Structure
+@dataclass(frozen=True, slots=True)
+class HeaderStack:
+    """MPLS labels or a GRE header as a value, kept as text: this stack has neither."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Expression = HeaderStack | Elided | Number | Name | Text | Alternatives | Invocation | Array | Structure

@@ -8,7 +8,7 @@ timestamps are random too: the first that the script writes fixes the difference
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from stack.packetdrill.packets import Flags, Option, Packet, SackBlocks, Sequence, TcpPacket, Timestamps
+from stack.packetdrill.packets import Flags, Option, Packet, SackBlocks, Sequence, TcpPacket, Timestamps, UdpPacket
 
 _WORD: Final = 1 << 32
 
@@ -21,7 +21,8 @@ class Flow:
     """One connection.
 
     offset: the number of our SYN on the link, from which the script counts; None until it was seen. syn_offset: what to
-    add to the number that the script gives our SYN. peer_start: the number of the peer's SYN, likewise.
+    add to the number that the script gives our SYN. peer_start: the number of the peer's SYN, likewise. timestamps:
+    ours as the script last called them -> as they were on the link, for scripts that do not count with the time.
     """
 
     ends: Ends
@@ -30,6 +31,7 @@ class Flow:
     peer_start: int = 0
     timestamp_offset: int | None = None
     last_timestamp: int = 0
+    timestamps: dict[int, int] = field(default_factory=dict)
     last_sent: bytes = field(default=b"")
     _peer_syn: Sequence | None = None
     _agreed: bool = False
@@ -47,7 +49,7 @@ class Flow:
             if isinstance(option, SackBlocks):
                 option = _moved(option, ours)
             elif isinstance(option, Timestamps) and packet.flags & Flags.ACK:
-                option = Timestamps(option.value, self._echo(option.echo))
+                option = Timestamps(option.value, None if option.echo is None else self._echo(option.echo))
             options.append(option)
         ack = packet.ack
         if ack is not None and packet.flags & Flags.ACK:
@@ -55,6 +57,8 @@ class Flow:
         return replace(packet, sequence=_shifted(packet.sequence, theirs), ack=ack, options=tuple(options))
 
     def _echo(self, echo: int) -> int:
+        if echo in self.timestamps:
+            return self.timestamps[echo]
         if self.timestamp_offset is None:
             # The script does not look at our timestamps, so it cannot know them: the peer echoes what it last saw.
             return self.last_timestamp or echo
@@ -68,10 +72,12 @@ class Flow:
         self._learn_peer(seen)
         for mine in seen.options or ():
             if isinstance(mine, Timestamps):
-                self.last_timestamp = mine.value
+                self.last_timestamp = mine.value or 0
                 for wanted in expected.options or ():
-                    if isinstance(wanted, Timestamps) and self.timestamp_offset is None:
-                        self.timestamp_offset = (mine.value - wanted.value) % _WORD
+                    if isinstance(wanted, Timestamps) and wanted.value is not None and mine.value is not None:
+                        self.timestamps[wanted.value] = mine.value
+                        if self.timestamp_offset is None:
+                            self.timestamp_offset = (mine.value - wanted.value) % _WORD
 
     def _learn_peer(self, seen: TcpPacket) -> None:
         """Which SYN of the peer we have taken: a later one counts only when a SYN of ours answers it."""
@@ -88,7 +94,7 @@ class Flow:
         ours, theirs = (self.syn_offset, 0) if syn else (self.offset or 0, self.peer_start)
         options: list[Option] = []
         for option in packet.options or ():
-            if isinstance(option, Timestamps) and self.timestamp_offset is not None:
+            if isinstance(option, Timestamps) and self.timestamp_offset is not None and option.value is not None:
                 option = Timestamps((option.value - self.timestamp_offset) % _WORD, option.echo)
             elif isinstance(option, SackBlocks):
                 option = _moved(option, -theirs)
@@ -122,7 +128,7 @@ class Flows:
 
     def inbound(self, packet: Packet) -> Flow:
         """Returns the flow of a packet that the script sends."""
-        if isinstance(packet, TcpPacket) and packet.ports is not None:
+        if isinstance(packet, TcpPacket | UdpPacket) and packet.ports is not None:
             return self.of_ends((self._local, packet.ports[1], self._remote, packet.ports[0]))
         if self.current is not None:
             return self.current

@@ -14,7 +14,13 @@ KINDS: Final[dict[str, int]] = {
     "parameter_problem": 12,
     "parameterprob": 12,
     "timestamp": 13,
+    "timestamp_request": 13,
     "timestampreply": 14,
+    "timestamp_reply": 14,
+    "information_request": 15,
+    "information_reply": 16,
+    "address_mask_request": 17,
+    "address_mask_reply": 18,
 }
 
 CODES: Final[dict[int, dict[str, int]]] = {
@@ -40,7 +46,22 @@ CODES: Final[dict[int, dict[str, int]]] = {
     11: {"exc_ttl": 0, "ttl": 0, "exc_fragtime": 1, "fragtime": 1},
 }
 
-ECHOES: Final = frozenset({0, 8, 13, 14})  # they quote nothing
+ERRORS: Final = frozenset({3, 4, 5, 11, 12})  # these alone quote a packet
+
+
+def kind_number(name: str) -> int | None:
+    """Returns the type of a name, or of `type_N`; None when it is no type."""
+    return KINDS.get(name, _numbered(name, "type_"))
+
+
+def code_number(kind: int, name: str | None) -> int | None:
+    """Returns the code of a name of a type, or of `code_N`; 0 without a name; None when it is no code."""
+    return 0 if name is None else CODES.get(kind, {}).get(name, _numbered(name, "code_"))
+
+
+def _numbered(name: str, prefix: str) -> int | None:
+    digits = name.removeprefix(prefix)
+    return int(digits) if name.startswith(prefix) and digits.isdigit() and int(digits) <= 255 else None
 
 
 def kind_name(kind: int) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from stack.packetdrill.packets import Counters, Octets, Option, Plain, SackBlocks, Timestamps, Valued
+from stack.packetdrill.packets import Counters, Multipath, Octets, Option, Plain, SackBlocks, Timestamps, Valued
 
 EOL, NOP = 0, 1
 MSS, WSCALE, SACK_PERMITTED, SACK, TIMESTAMPS, MD5, FAST_OPEN = 2, 3, 4, 5, 8, 19, 34
@@ -33,7 +33,9 @@ def build_option(option: Option) -> bytes:
         case Valued(_, value):
             return _kind(WSCALE, value.to_bytes(1, "big"))
         case Timestamps(value, echo):
-            return _kind(TIMESTAMPS, _numbers(value, echo))
+            return _kind(TIMESTAMPS, _numbers(value or 0, echo or 0))
+        case Multipath(text):
+            raise ValueError(f"{text}: multipath TCP has no counterpart in this stack")
         case SackBlocks(blocks):
             return _kind(SACK, _numbers(*(edge for block in blocks for edge in block)))
         case Octets("FO", octets):

@@ -1,7 +1,7 @@
 """Packets as a script names them, in its own numbers. What is seen on the link is read into the same classes."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 
@@ -116,13 +116,14 @@ class Valued:
 
 @dataclass(frozen=True, slots=True)
 class Timestamps:
-    """RFC 7323 section 3."""
+    """RFC 7323 section 3; None: any."""
 
-    value: int
-    echo: int
+    value: int | None
+    echo: int | None
 
     def __str__(self) -> str:
-        return f"TS val {self.value} ecr {self.echo}"
+        value, echo = ("..." if each is None else str(each) for each in (self.value, self.echo))
+        return f"TS val {value} ecr {echo}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,17 @@ class Counters:
         return " ".join(["ECN", *(f"{name} {value}" for name, value in self.counters)])
 
 
-Option = Plain | Valued | Timestamps | SackBlocks | Octets | Counters
+@dataclass(frozen=True, slots=True)
+class Multipath:
+    """An option of multipath TCP (RFC 8684), kept as text: this stack has none."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Option = Multipath | Plain | Valued | Timestamps | SackBlocks | Octets | Counters
 
 # ---- packets
 
@@ -198,9 +209,25 @@ class UdpPacket:
     outbound: bool
     length: int
     ip: IpFields = IpFields()
+    ports: tuple[int, int] | None = None
 
     def __str__(self) -> str:
-        return f"{_direction(self.outbound, self.ip)} udp ({self.length})"
+        ports = "" if self.ports is None else f"{self.ports[0]} > {self.ports[1]} "
+        return f"{_direction(self.outbound, self.ip)} udp {ports}({self.length})"
+
+
+@dataclass(frozen=True, slots=True)
+class RawQuote:
+    """What an ICMP error quotes of a packet of a protocol without ports, `length` bytes behind the IP header."""
+
+    length: int
+
+    def __str__(self) -> str:
+        return f"raw ({self.length})"
+
+
+Quoted = Sequence | RawQuote | int
+"""What an ICMP error quotes: a segment, such bytes, or a datagram of so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,33 +238,36 @@ class IcmpPacket:
     kind: str
     code: str | None = None
     next_mtu: int | None = None
-    quoted: Sequence | int | None = None
+    quoted: Quoted | None = None
     version: int = 4
     ip: IpFields = IpFields()
+    echo_id: int | None = None
 
     def __str__(self) -> str:
         parts = [_direction(self.outbound, self.ip)]
         if self.quoted is not None:
-            parts.append(f"[{self.quoted}]" if isinstance(self.quoted, Sequence) else f"[udp ({self.quoted})]")
+            parts.append(f"[udp ({self.quoted})]" if isinstance(self.quoted, int) else f"[{self.quoted}]")
         parts += ["icmp" if self.version == 4 else "icmpv6", self.kind]
         parts += [] if self.code is None else [self.code]
         parts += [] if self.next_mtu is None else [f"mtu {self.next_mtu}"]
+        parts += [] if self.echo_id is None else [f"id {self.echo_id}"]
         return " ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
-class EncapsulatedPacket:
-    """A packet within headers that the script names (ipv4, ipv6, gre, mpls); it is kept as text."""
+class ForeignPacket:
+    """A packet of what this stack does not have: `text` as the script writes it, `what` in words."""
 
     outbound: bool
     text: str
+    what: str = field(compare=False, default="")
     ip: IpFields = IpFields()
 
     def __str__(self) -> str:
         return f"{_direction(self.outbound, IpFields())} {self.text}"
 
 
-Packet = TcpPacket | UdpPacket | IcmpPacket | EncapsulatedPacket
+Packet = TcpPacket | UdpPacket | IcmpPacket | ForeignPacket
 
 
 def _direction(outbound: bool, ip: IpFields) -> str:

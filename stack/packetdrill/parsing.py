@@ -20,7 +20,11 @@ _READABLE: Final = {
     "PORTS": "ports (80 > 8080)",
     "FLAGS": "TCP flags (of S F R P U . E W A, or -)",
     "ICMP": "'icmp'",
-    "ENCAPSULATED": "a header (ipv4, ipv6, gre, mpls)",
+    "FOREIGN": "a header of another protocol (ipv4, ipv6, gre, mpls, sctp)",
+    "CHANGES": "changes of the packet in braces",
+    "STACK": "a header in braces",
+    "MULTIPATH": "an option of multipath TCP",
+    "ELISION": "'...'",
     "ECN_MARK": "noecn, ect0, ect1, ect01 or ce",
     "ECN_COUNTER": "e0b, ceb or e1b",
     "COOKIE": "hexadecimal digits, or a name that is defined",
@@ -43,7 +47,7 @@ def _parser() -> lark.Lark:
 def parse(text: str, path: Path = Path("script"), symbols: Mapping[str, str] | None = None) -> Script:
     """Reads a script. Raises SyntaxProblem; path is for its message.
 
-    symbols: what stands for names of the script's own (--define), as text.
+    symbols: what stands for names in the script, as text; it counts more than the script's own --define.
     """
     try:
         tree = _parser().parse(text + "\n")
@@ -57,13 +61,20 @@ def parse(text: str, path: Path = Path("script"), symbols: Mapping[str, str] | N
     except UnexpectedEOF as error:
         raise _problem("the end of the script", error, set(error.expected), path, text) from None
     try:
-        options, events = TreeReader(symbols or {}).transform(tree)
+        options, events = TreeReader({**_defined(tree), **(symbols or {})}).transform(tree)
     except VisitError as error:
         if isinstance(error.orig_exc, SyntaxProblem):
             error.orig_exc.path = path
             raise error.orig_exc from None
         raise
     return Script(tuple(options), tuple(events), path, text)
+
+
+def _defined(tree: lark.Tree[lark.Token]) -> dict[str, str]:
+    """What the script's own options --define=NAME=VALUE say that names stand for."""
+    pairs = [token[2:].partition("=") for token in tree.children if isinstance(token, lark.Token)]
+    meanings = [value.strip().partition("=") for name, _, value in pairs if name.strip() == "define"]
+    return {name: value for name, _, value in meanings}
 
 
 def load(path: Path, symbols: Mapping[str, str] | None = None) -> Script:

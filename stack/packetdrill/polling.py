@@ -1,6 +1,7 @@
 """The call poll over the readiness of the core's handles, with the bits that Linux reports."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 from netcore.endpoint import ACCEPTABLE, CONNECTED, FAILED, GONE, PEER_CLOSED, READABLE, WRITABLE
 from stack.driving import Watch
@@ -9,6 +10,8 @@ from stack.packetdrill.expressions import Array, Elided, Expression, Structure
 from stack.packetdrill.sockets import OutputDiffers, Sockets
 from stack.packetdrill.values import Unknown, number
 from stack.wsp.sockets import Socket
+
+_Found = TypeVar("_Found")
 
 _ALWAYS: Final = values.POLLERR | values.POLLHUP | values.POLLNVAL
 _IN: Final = values.POLLIN | values.POLLRDNORM
@@ -48,25 +51,40 @@ def poll(sockets: Sockets, descriptors: Expression, count: Expression, timeout: 
     if not isinstance(descriptors, Array):
         raise Unknown(f"{descriptors} where an array of {{fd, events, revents}} is needed")
     entries = [entry for entry in descriptors.items if isinstance(entry, Structure)]
-    milliseconds = number(timeout, -1)
-    now = sockets.clock.now()
-    deadline = None if milliseconds < 0 else now + milliseconds * _MILLISECOND
-    found = _look(sockets, entries)
-    waiter = sockets.clock.waiter()
-    while not any(found) and (deadline is None or sockets.clock.now() < deadline):
-        watches: list[Watch] = []
-        for entry in entries:
-            socket = sockets.provider.descriptors.live.get(sockets.names.get(_fd(entry), -1))
-            handle = None if socket is None else socket.listener or socket.endpoint
-            if handle is not None:
-                watches.append((handle, _watched(entry)))
-        waiter.wait(watches, deadline)
+    pairs = [(_fd(entry), _events(entry)) for entry in entries]
+
+    def look() -> list[int]:
         found = _look(sockets, entries)
+        return found if any(found) else []
+
+    found = wait_for(sockets, look, pairs, number(timeout, -1)) or [0] * len(entries)
     for entry, bits in zip(entries, found, strict=True):
         wanted = entry.member("revents")
         if wanted is not None and not isinstance(wanted, Elided) and number(wanted) != bits:
             raise OutputDiffers(f"fd {_fd(entry)}: revents is {events_text(bits)}, expected {wanted}")
     return sum(1 for bits in found if bits)
+
+
+def wait_for(
+    sockets: Sockets, look: Callable[[], list[_Found]], watched: list[tuple[int, int]], milliseconds: int
+) -> list[_Found]:
+    """Waits until `look` finds something, or the time is over; returns what it found.
+
+    watched: descriptors and the events to wake for. milliseconds: below 0: without end.
+    """
+    deadline = None if milliseconds < 0 else sockets.clock.now() + milliseconds * _MILLISECOND
+    waiter = sockets.clock.waiter()
+    found = look()
+    while not found and (deadline is None or sockets.clock.now() < deadline):
+        watches: list[Watch] = []
+        for fd, events in watched:
+            socket = sockets.provider.descriptors.live.get(sockets.names.get(fd, -1))
+            handle = None if socket is None else socket.listener or socket.endpoint
+            if handle is not None:
+                watches.append((handle, _readiness(events)))
+        waiter.wait(watches, deadline)
+        found = look()
+    return found
 
 
 def _fd(entry: Structure) -> int:
@@ -77,8 +95,7 @@ def _events(entry: Structure) -> int:
     return number(entry.member("events") or Elided(), 0)
 
 
-def _watched(entry: Structure) -> int:
-    events = _events(entry)
+def _readiness(events: int) -> int:
     bits = FAILED | GONE
     bits |= READABLE | ACCEPTABLE if events & _IN else 0
     bits |= WRITABLE if events & _OUT else 0

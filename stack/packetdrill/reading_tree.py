@@ -25,6 +25,29 @@ def _number(token: Token, most: int, what: str) -> int:
     return value
 
 
+def _stamp(token: Token, what: str) -> int | None:
+    """A timestamp; None for `...`."""
+    return None if token == "..." else _number(token, _WORD - 1, what)
+
+
+def _pair_of_ports(token: Token | None) -> tuple[int, int] | None:
+    if token is None:
+        return None
+    first, second = (int(part) for part in token.split(">"))
+    if max(first, second) > 65535:
+        raise SyntaxProblem(f"{token}: a port is a number up to 65535", _place(token))
+    return first, second
+
+
+_PROTOCOLS: Final = {"sctp": "SCTP", "udplite": "UDP-Lite", "encap": "PSP", "psp": "PSP", "addr": "several addresses"}
+
+
+def _protocol(text: str) -> str:
+    """What a packet that we have no counterpart of is made of, in words."""
+    word = text.lstrip("> ").partition("[")[0].split()[0].rstrip(":,")
+    return f"packets of {_PROTOCOLS[word]}" if word in _PROTOCOLS else "packets within other packets"
+
+
 @v_args(inline=True)
 class TreeReader(Transformer[Token, Any]):
     """Gives ([options], [events]). symbols: what stands for names of the script's own, as text."""
@@ -102,12 +125,11 @@ class TreeReader(Transformer[Token, Any]):
         window: int | None,
         urgent: int | None,
         options: tuple[packets.Option, ...] | bool | None,
-    ) -> packets.TcpPacket:
+        changes: Token | None,
+    ) -> packets.TcpPacket | packets.ForeignPacket:
         listed = () if options is None else None if options is True else options
-        pair = None
-        if ports is not None:
-            first, second = (int(part) for part in ports.split(">"))
-            pair = first, second
+        if changes is not None:
+            return packets.ForeignPacket(direction == ">", str(changes), "packets that are changed on their way")
         return packets.TcpPacket(
             direction == ">",
             packets.read_flags(flags),
@@ -117,22 +139,26 @@ class TreeReader(Transformer[Token, Any]):
             urgent,
             listed,  # type: ignore[arg-type]
             ip or packets.IpFields(),
-            pair,
+            _pair_of_ports(ports),
         )
 
-    def udp_packet(self, direction: Token, ip: packets.IpFields | None, length: Token) -> packets.UdpPacket:
-        return packets.UdpPacket(direction == ">", _number(length, 65507, "the length"), ip or packets.IpFields())
+    def udp_packet(
+        self, direction: Token, ip: packets.IpFields | None, ports: Token | None, length: Token
+    ) -> packets.UdpPacket:
+        octets = _number(length, 65507, "the length")
+        return packets.UdpPacket(direction == ">", octets, ip or packets.IpFields(), _pair_of_ports(ports))
 
     def icmp_packet(
         self,
         direction: Token,
         ip: packets.IpFields | None,
-        before: packets.Sequence | int | None,
+        before: packets.Quoted | None,
         protocol: Token,
         kind: Token,
         code: Token | None,
         next_mtu: int | None,
-        behind: packets.Sequence | int | None,
+        echo_id: int | None,
+        behind: packets.Quoted | None,
     ) -> packets.IcmpPacket:
         quoted = before if before is not None else behind
         version = 6 if protocol == "icmpv6" else 4
@@ -144,10 +170,12 @@ class TreeReader(Transformer[Token, Any]):
             quoted,
             version,
             ip or packets.IpFields(),
+            echo_id,
         )
 
-    def encapsulated_packet(self, direction: Token, text: Token) -> packets.EncapsulatedPacket:
-        return packets.EncapsulatedPacket(direction == ">", text.split("//")[0].rstrip())
+    def foreign_packet(self, direction: Token, text: Token) -> packets.ForeignPacket:
+        lines = (line.split("//")[0].rstrip() for line in text.splitlines())
+        return packets.ForeignPacket(direction == ">", "\n".join(lines).rstrip(), _protocol(text))
 
     def ip_fields(self, *fields: tuple[str, Any]) -> packets.IpFields:
         return packets.IpFields(**dict(fields))
@@ -169,6 +197,12 @@ class TreeReader(Transformer[Token, Any]):
 
     def quoted_udp(self, length: Token) -> int:
         return _number(length, 65507, "the length")
+
+    def quoted_raw(self, length: Token) -> packets.RawQuote:
+        return packets.RawQuote(_number(length, 65515, "the length"))
+
+    def echo_id(self, value: Token) -> int:
+        return _number(value, 65535, "id")
 
     def next_mtu(self, value: Token) -> int:
         return _number(value, 65535, "mtu")
@@ -210,13 +244,19 @@ class TreeReader(Transformer[Token, Any]):
         return packets.Plain("sackOK")
 
     def mss_option(self, value: Token) -> packets.Valued:
-        return packets.Valued("mss", _number(value, 65535, "mss"))
+        text = self._symbols.get(value, str(value))
+        if not text.isdigit():
+            raise SyntaxProblem(f"mss {text}: a number is needed, or a name that --define gives one", _place(value))
+        return packets.Valued("mss", _number(Token.new_borrow_pos("INTEGER", text, value), 65535, "mss"))
 
     def window_scale_option(self, value: Token) -> packets.Valued:
         return packets.Valued("wscale", _number(value, 255, "wscale"))
 
     def timestamp_option(self, value: Token, echo: Token) -> packets.Timestamps:
-        return packets.Timestamps(_number(value, _WORD - 1, "val"), _number(echo, _WORD - 1, "ecr"))
+        return packets.Timestamps(_stamp(value, "val"), _stamp(echo, "ecr"))
+
+    def multipath_option(self, text: Token) -> packets.Multipath:
+        return packets.Multipath(" ".join(text.split()))
 
     def sack_option(self, *blocks: tuple[int, int]) -> packets.SackBlocks:
         return packets.SackBlocks(blocks)
@@ -278,15 +318,20 @@ class TreeReader(Transformer[Token, Any]):
 
     decimal = hexadecimal = number_result
 
-    def name(self, token: Token) -> expressions.Name | expressions.Number:
+    def name(self, token: Token) -> expressions.Name | expressions.Number | expressions.Text:
         text = self._symbols.get(token, str(token))
+        if text.startswith('"'):
+            return expressions.Text(text[1:-1])
         try:
             return expressions.Number(int(text, 0), text.startswith("0x"))
         except ValueError:
             return expressions.Name(text)
 
-    def text(self, token: Token) -> expressions.Text:
-        return expressions.Text(token[1:-1])
+    def text(self, *tokens: Token) -> expressions.Text:
+        return expressions.Text("".join(token[1:-1] for token in tokens))
+
+    def header_stack(self, token: Token) -> expressions.HeaderStack:
+        return expressions.HeaderStack(" ".join(token.split()))
 
     def beginning_of_text(self, token: Token) -> expressions.Text:
         return expressions.Text(token[1:-1], begins=True)

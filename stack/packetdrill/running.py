@@ -12,11 +12,11 @@ from stack.packetdrill.clock import BlockingCall, Clock, WouldBlock
 from stack.packetdrill.expected import Expectations
 from stack.packetdrill.failures import ScriptFailure, ScriptProblem, Unsupported
 from stack.packetdrill.flows import Flows
-from stack.packetdrill.packets import EncapsulatedPacket, IcmpPacket, Packet, TcpPacket, UdpPacket
+from stack.packetdrill.packets import ForeignPacket, IcmpPacket, Packet, TcpPacket, UdpPacket
 from stack.packetdrill.script import SECOND, Base, Call, Code, Event, Place, Script, Shell, seconds
-from stack.packetdrill.settings import Settings, read_settings
+from stack.packetdrill.settings import Settings, initial_commands, read_settings
 from stack.packetdrill.sockets import Sockets
-from stack.packetdrill.tcp_info import tcp_info
+from stack.packetdrill.tcp_info import state_without_connection, tcp_info
 from stack.packetdrill.values import Unknown
 from stack.packetdrill.wire import build_icmp, build_tcp, build_udp
 
@@ -80,6 +80,7 @@ class Runner:
         )
         self._expectations = Expectations(self._clock, self._flows, settings, self._tell)
         self._assertions = Assertions()
+        self._initial = list(initial_commands(script))
         self._previous = _START
         self._pending: list[_Pending] = []
 
@@ -104,12 +105,12 @@ class Runner:
 
     def _carry_out(self, event: Event) -> None:
         action = event.action
+        if isinstance(action, Shell) and not any(event is each for each in self._initial):
+            self._note_late(action, event)
         if event.when is None:
-            if isinstance(action, Shell) and any(each.when for each in self._script.events[: self._index(event)]):
-                self._note_late(action, event)
             return
-        if isinstance(action, EncapsulatedPacket):
-            raise Unknown("packets within other packets are not supported")
+        if isinstance(action, ForeignPacket):
+            raise Unknown(f"{action.what} are not supported")
         if isinstance(action, TcpPacket | UdpPacket | IcmpPacket) and action.outbound:
             self._previous = self._expect(event, action)
             self._check_pending()
@@ -128,13 +129,10 @@ class Runner:
             case Code():
                 self._assert(event, action)
             case Shell():
-                self._note_late(action, event)
+                pass
             case _:
                 self._inject(event, action)
         self._check_pending()
-
-    def _index(self, event: Event) -> int:
-        return next(index for index, each in enumerate(self._script.events) if each is event)
 
     def _due(self, event: Event) -> int:
         """The time (ns on the engine's clock) at which an event of ours happens: the first that the script allows."""
@@ -234,7 +232,9 @@ class Runner:
             endpoint = socket.endpoint
             if flow is not None and endpoint is not None and (*endpoint.local, *endpoint.remote) == flow.ends:
                 return tcp_info(endpoint)
-        return tcp_info(sockets[-1].endpoint) if sockets and sockets[-1].endpoint is not None else {}
+        if sockets and sockets[-1].endpoint is not None:
+            return tcp_info(sockets[-1].endpoint)
+        return {"tcpi_state": state_without_connection(list(self._sockets.provider.descriptors))}
 
     # ---- messages
 

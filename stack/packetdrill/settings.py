@@ -1,22 +1,15 @@
-"""The options of a script, and what its shell commands would set, as a configuration of this stack.
-
-No command is ever run: what names a setting of the kernel that has a counterpart is taken over, everything else is
-noted.
-"""
+"""The options of a script, and what its commands would set, as a configuration of this stack."""
 
 import ipaddress
-import math
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from stack.config import ConfigurationError, StackConfig
+from stack.packetdrill.commands import apply_commands
 from stack.packetdrill.failures import Unsupported
 from stack.packetdrill.script import Event, Place, Script, ScriptOption, Shell
 
-_SECOND: Final = 1_000_000_000
 _MILLISECOND: Final = 1_000_000
 _MICROSECOND: Final = 1_000
 
@@ -24,8 +17,8 @@ _MICROSECOND: Final = 1_000
 WITHOUT_EFFECT: Final = frozenset(
     (
         *("wire_client", "wire_server", "wire_server_ip", "wire_server_port", "wire_client_dev", "wire_server_dev"),
-        *("verbose", "debug", "persistent_tun_dev", "tun_id", "init_scripts", "so_filename", "speed", "is_anyip"),
-        *("send_omit_free",),
+        *("wire_server_at", "verbose", "debug", "persistent_tun_dev", "tun_id", "init_scripts", "speed", "is_anyip"),
+        *("so_filename", "so_flags", "send_omit_free", "tcp_ts_ecr_scaled", "define", "D", "mss"),
     )
 )
 UNSUPPORTED: Final = {
@@ -34,6 +27,7 @@ UNSUPPORTED: Final = {
     "code_format": "blocks of code are Python, run in this process",
     "non_fatal": "every difference ends a script here",
     "fuzz_file_name": "packets are not changed at random",
+    "psp_udp_port": "there is no PSP",
 }
 
 
@@ -50,13 +44,19 @@ class Settings:
     peer_port: int = 42000
     mtu: int = 1500
     tolerance: int = 4 * _MILLISECOND
-    timestamp_tick: int = _MILLISECOND
+    tolerance_percent: float = 0.0
+    timestamp_tick: int = 0
     strict_segments: bool = False
     any_option_order: bool = False
+    any_push: bool = False
     dry_run: bool = False
     congestion: str | None = None
     tunables: dict[str, int] = field(default_factory=dict)
     notes: list[tuple[Place, str]] = field(default_factory=list)
+
+    def tolerance_of(self, span: int) -> int:
+        """Returns how far off (ns) a time may be that is `span` ns behind the event before it."""
+        return max(self.tolerance, int(span * self.tolerance_percent / 100))
 
     def configuration(self) -> StackConfig:
         """Returns the stack's configuration. Raises ConfigurationError."""
@@ -81,62 +81,6 @@ class Settings:
             },
             **{name: bool(value) if name == "syn_protection" else value for name, value in named.items()},
         )
-
-
-def _scaled(tunable: str, factor: int = 1) -> Callable[[Settings, list[int]], None]:
-    def apply(settings: Settings, values: list[int]) -> None:
-        settings.tunables[tunable] = values[0] * factor
-
-    return apply
-
-
-def _switch(tunable: str) -> Callable[[Settings, list[int]], None]:
-    def apply(settings: Settings, values: list[int]) -> None:
-        settings.tunables[tunable] = int(values[0] != 0)
-
-    return apply
-
-
-def _buffer(tunable: str) -> Callable[[Settings, list[int]], None]:
-    """Three numbers: the least, what a buffer begins with, and what it may grow to."""
-
-    def apply(settings: Settings, values: list[int]) -> None:
-        settings.tunables[tunable] = values[min(1, len(values) - 1)]
-        settings.tunables[f"{tunable}_maximum"] = max(values[-1], settings.tunables[tunable])
-
-    return apply
-
-
-def _ecn(settings: Settings, values: list[int]) -> None:
-    settings.tunables["ecn"] = values[0] if values[0] in (0, 1, 2, 3) else 2
-
-
-SYSCTLS: Final[dict[str, Callable[[Settings, list[int]], None]]] = {
-    "tcp_timestamps": _switch("timestamps"),
-    "tcp_window_scaling": _switch("window_scaling"),
-    "tcp_sack": _switch("sack"),
-    "tcp_frto": _switch("frto"),
-    "tcp_ecn": _ecn,
-    "tcp_syncookies": _switch("syn_protection"),
-    "tcp_syn_retries": _scaled("syn_retries"),
-    "tcp_synack_retries": _scaled("synack_retries"),
-    "tcp_retries2": _scaled("data_retries"),
-    "tcp_fin_timeout": _scaled("fin_wait_2", _SECOND),
-    "tcp_invalid_ratelimit": _scaled("challenge_interval", _MILLISECOND),
-    "tcp_rto_min_us": _scaled("rto_minimum", _MICROSECOND),
-    "tcp_rto_max_ms": _scaled("rto_maximum", _MILLISECOND),
-    "tcp_rmem": _buffer("receive_buffer"),
-    "tcp_wmem": _buffer("send_buffer"),
-    "ip_default_ttl": _scaled("ttl"),
-    "icmp_ratelimit": _scaled("icmp_interval", _MILLISECOND),
-}
-
-_ASSIGNMENT: Final = re.compile(r"\bnet[./]ipv4[./](?P<name>\w+)\s*=\s*(?P<value>\"[^\"]*\"|'[^']*'|[^\s;]+)")
-_PRODUCT: Final = re.compile(r"\$\(\(\s*(\d+(?:\s*\*\s*\d+)*)\s*\)\)")
-_LARGEST_FILE: Final = 1 << 16
-_ECHO: Final = re.compile(r"\becho\s+(?P<value>[^>]+?)\s*>\s*\S*net[./]ipv4[./](?P<name>\w+)")
-_INITIAL_WINDOW: Final = re.compile(r"\binitcwnd\s+(\d+)")
-_LEAST_TIMEOUT: Final = re.compile(r"\brto_min\s+(\d+)(ms|s)?")
 
 
 def read_settings(script: Script, overrides: Mapping[str, str | None] | None = None) -> Settings:
@@ -164,9 +108,9 @@ def read_settings(script: Script, overrides: Mapping[str, str | None] | None = N
 
 
 def initial_commands(script: Script) -> Iterable[Event]:
-    """Yields the events without a time before the first that has one."""
+    """Yields the commands, and what has no time, before the first call or packet."""
     for event in script.events:
-        if event.when is not None:
+        if event.when is not None and not isinstance(event.action, Shell):
             return
         yield event
 
@@ -184,28 +128,39 @@ def _apply_option(settings: Settings, option: ScriptOption) -> None:
         case "tolerance_usecs":
             settings.tolerance = _integer(option) * _MICROSECOND
         case "tolerance_percent":
-            settings.notes.append((place, "--tolerance_percent is not used: times are exact here"))
+            settings.tolerance_percent = _percentage(option)
         case "tcp_ts_tick_usecs":
             settings.timestamp_tick = _integer(option) * _MICROSECOND
-        case "mss":
-            settings.mtu = _integer(option) + 40
         case "strict_segments":
             settings.strict_segments = True
         case "dry_run":
             settings.dry_run = True
         case "option_order":
-            if value not in ("any", "exact"):
-                raise Unsupported(f"--option_order={value}: any or exact is needed", place)
-            settings.any_option_order = value == "any"
+            settings.any_option_order = _is_any(option)
+        case "push":
+            settings.any_push = _is_any(option)
         case _ if name in UNSUPPORTED:
             settings.notes.append((place, f"--{name} has no effect: {UNSUPPORTED[name]}"))
         case _ if name not in WITHOUT_EFFECT:
             raise Unsupported(f"--{name} is no option of the language", place)
 
 
+def _is_any(option: ScriptOption) -> bool:
+    if option.value not in ("any", "exact"):
+        raise Unsupported(f"--{option.name}={option.value}: any or exact is needed", option.place)
+    return option.value == "any"
+
+
+def _percentage(option: ScriptOption) -> float:
+    try:
+        return float(option.value or "")
+    except ValueError:
+        raise Unsupported(f"--{option.name}={option.value}: a number is needed", option.place) from None
+
+
 def _address(option: ScriptOption) -> str:
     try:
-        return str(ipaddress.IPv4Address(option.value or ""))
+        return str(ipaddress.IPv4Interface(option.value or "").ip)
     except ValueError:
         raise Unsupported(f"--{option.name}={option.value}: an IPv4 address is needed", option.place) from None
 
@@ -214,60 +169,3 @@ def _integer(option: ScriptOption) -> int:
     if not (option.value or "").isdigit():
         raise Unsupported(f"--{option.name}={option.value}: a number is needed", option.place)
     return int(option.value or "0")
-
-
-def apply_commands(settings: Settings, shell: Shell, place: Place, folder: Path) -> None:
-    """Takes over what the commands would set, and notes the rest. folder: that of the script."""
-    for number, line in enumerate(shell.text.replace("\\\n", " ").splitlines()):
-        text = line.split("#")[0].strip()
-        if text:
-            here = Place(place.line + number, place.column if number == 0 else 1)
-            if not _read_file(settings, text.split()[0], here, folder):
-                _apply_line(settings, text, here)
-
-
-def _read_file(settings: Settings, word: str, place: Place, folder: Path) -> bool:
-    """Takes over the settings of a file of commands beside the script, if the word names one; it is not run either."""
-    path = folder / word
-    if path.suffix != ".sh" or not path.is_file() or path.stat().st_size > _LARGEST_FILE:
-        return False
-    others = settings.notes
-    settings.notes = []
-    for line in path.read_text(errors="replace").replace("\\\n", " ").splitlines():
-        text = line.split("#")[0].strip()
-        if text:
-            _apply_line(settings, text, place)
-    without = sum("no counterpart" in note for _, note in settings.notes)
-    settings.notes = others
-    settings.notes.append((place, f"{word} was read, not run; {without} of its settings have no counterpart"))
-    return True
-
-
-def _apply_line(settings: Settings, text: str, place: Place) -> None:
-    known = False
-    for match in [*_ASSIGNMENT.finditer(text), *_ECHO.finditer(text)]:
-        known = True
-        _apply_sysctl(settings, match["name"], match["value"].strip("\"' \t"), place)
-    if window := _INITIAL_WINDOW.search(text):
-        known = True
-        settings.tunables["initial_window"] = int(window[1])
-    if timeout := _LEAST_TIMEOUT.search(text):
-        known = True
-        settings.tunables["rto_minimum"] = int(timeout[1]) * (_SECOND if timeout[2] == "s" else _MILLISECOND)
-    if not known:
-        settings.notes.append((place, f"`{text}` is not run, and sets nothing that is known here"))
-
-
-def _apply_sysctl(settings: Settings, name: str, value: str, place: Place) -> None:
-    if name == "tcp_congestion_control":
-        settings.congestion = {"reno": "newreno"}.get(value, value)
-        return
-    apply = SYSCTLS.get(name)
-    numbers = _PRODUCT.sub(lambda found: str(math.prod(map(int, found[1].split("*")))), value).split()
-    if apply is None:
-        settings.notes.append((place, f"net.ipv4.{name} has no counterpart in this stack"))
-    else:
-        try:
-            apply(settings, [int(each, 0) for each in numbers])
-        except (ValueError, IndexError):
-            settings.notes.append((place, f"net.ipv4.{name}={value}: no number"))

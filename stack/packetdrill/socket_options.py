@@ -1,7 +1,8 @@
 """The calls setsockopt and getsockopt: options of Linux over those of the provider and of the core's handles."""
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -92,6 +93,14 @@ def _ignore(sockets: Sockets, socket: Socket, value: Expression) -> None:
     """SO_REUSEADDR: a port in TIME-WAIT may be bound here without it, and the provider's own means something else."""
 
 
+def _store_inquiring(sockets: Sockets, socket: Socket, value: Expression) -> None:
+    (sockets.inquiring.add if number(value) else sockets.inquiring.discard)(socket.descriptor)
+
+
+def _load_inquiring(sockets: Sockets, socket: Socket) -> int:
+    return int(socket.descriptor in sockets.inquiring)
+
+
 _OPTIONS: Final[dict[tuple[str, str], _Option]] = {
     ("SOL_SOCKET", "SO_REUSEADDR"): _Option(_ignore, None),
     ("SOL_SOCKET", "SO_SNDBUF"): _winsock(ws.SOL_SOCKET, ws.SO_SNDBUF),
@@ -103,6 +112,17 @@ _OPTIONS: Final[dict[tuple[str, str], _Option]] = {
     ("SOL_SOCKET", "SO_BROADCAST"): _winsock(ws.SOL_SOCKET, ws.SO_BROADCAST),
     ("SOL_SOCKET", "SO_LINGER"): _Option(_store_linger, None),
     ("SOL_SOCKET", "SO_ERROR"): _Option(None, _load_error),
+    ("SOL_SOCKET", "SO_KEEPALIVE"): _winsock(ws.SOL_SOCKET, ws.SO_KEEPALIVE),
+    ("SOL_SOCKET", "SO_DEBUG"): _winsock(ws.SOL_SOCKET, ws.SO_DEBUG),
+    ("SOL_SOCKET", "SO_OOBINLINE"): _winsock(ws.SOL_SOCKET, ws.SO_OOBINLINE),
+    ("SOL_IP", "IP_TOS"): _winsock(ws.IPPROTO_IP, ws.IP_TOS),
+    ("SOL_IP", "IP_TTL"): _winsock(ws.IPPROTO_IP, ws.IP_TTL),
+    ("SOL_TCP", "TCP_KEEPIDLE"): _winsock(ws.IPPROTO_TCP, ws.TCP_KEEPIDLE),
+    ("SOL_TCP", "TCP_KEEPINTVL"): _winsock(ws.IPPROTO_TCP, ws.TCP_KEEPINTVL),
+    ("SOL_TCP", "TCP_KEEPCNT"): _winsock(ws.IPPROTO_TCP, ws.TCP_KEEPCNT),
+    ("SOL_TCP", "TCP_USER_TIMEOUT"): _winsock(ws.IPPROTO_TCP, ws.TCP_MAXRTMS),
+    ("SOL_TCP", "TCP_FASTOPEN"): _winsock(ws.IPPROTO_TCP, ws.TCP_FASTOPEN),
+    ("SOL_TCP", "TCP_INQ"): _Option(_store_inquiring, _load_inquiring),
     ("SOL_TCP", "TCP_NODELAY"): _winsock(ws.IPPROTO_TCP, ws.TCP_NODELAY),
     ("SOL_TCP", "TCP_MAXSEG"): _Option(None, _load_segment_size),
     ("SOL_TCP", "TCP_CONGESTION"): _Option(_store_congestion, _load_congestion),
@@ -113,8 +133,23 @@ def _option(level: Expression, name: Expression) -> _Option:
     key = _LEVELS.get(words(level), words(level)), words(name)
     option = _OPTIONS.get(key)
     if option is None:
-        raise Unknown(f"the option {words(level)} {words(name)} has no counterpart in this stack")
+        raise _absent(level, name)
     return option
+
+
+def _absent(level: Expression, name: Expression) -> Unknown:
+    return Unknown(f"the option {words(level)} {words(name)} has no counterpart in this stack")
+
+
+@contextmanager
+def _told_when_absent(level: Expression, name: Expression) -> Iterator[None]:
+    """The provider knows some options by name alone: what is not built is not supported, and no error of the call."""
+    try:
+        yield
+    except CallError as error:
+        if error.errno == "ENOPROTOOPT":
+            raise _absent(level, name) from None
+        raise
 
 
 def set_option(
@@ -124,7 +159,8 @@ def set_option(
     socket, option = sockets.socket_of(fd), _option(level, name)
     if option.store is None:
         raise Unknown(f"{words(name)} cannot be set")
-    option.store(sockets, socket, value)
+    with _told_when_absent(level, name):
+        option.store(sockets, socket, value)
     return 0
 
 
@@ -135,7 +171,8 @@ def get_option(
     socket, option = sockets.socket_of(fd), _option(level, name)
     if option.load is None:
         raise Unknown(f"{words(name)} cannot be read")
-    seen = option.load(sockets, socket)
+    with _told_when_absent(level, name):
+        seen = option.load(sockets, socket)
     if not _same(value, seen):
         raise OutputDiffers(f"{words(name)} is {seen}, expected {value}")
     return 0

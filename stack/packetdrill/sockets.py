@@ -35,7 +35,8 @@ class OutputDiffers(Exception):
 class Sockets:
     """Descriptors by the script's numbers, and the calls on them.
 
-    local, remote: address and port that `...` stands for in bind, and in connect.
+    local, remote: address and port that `...` stands for in bind, and in connect. others: descriptors that are no
+    sockets. inquiring: sockets that have TCP_INQ set.
     """
 
     def __init__(self, clock: Clock, config: StackConfig, local: tuple[str, int], remote: tuple[str, int]) -> None:
@@ -43,6 +44,8 @@ class Sockets:
         self.provider = Provider(clock, config)
         self.table: Any = WSPPROC_TABLE()
         self.names: dict[int, int] = {}
+        self.others: dict[int, object] = {}
+        self.inquiring: set[int] = set()
         self._local, self._remote = local, remote
         self._told: set[int] = set()
         self._shut_for_reading: set[int] = set()
@@ -66,10 +69,21 @@ class Sockets:
 
     def name(self, wanted: Expression, live: int) -> int:
         """Gives a new descriptor the number that the script expects, or else the lowest that is free."""
-        value = number(wanted, -1)
-        if value < 0 or value in self.names:
-            value = next(each for each in range(3, 1 << 20) if each not in self.names)
+        value = self._free_number(wanted)
         self.names[value] = live
+        return value
+
+    def name_other(self, wanted: Expression, other: object) -> int:
+        """Gives what is no socket its number, as `name` does."""
+        value = self._free_number(wanted)
+        self.others[value] = other
+        return value
+
+    def _free_number(self, wanted: Expression) -> int:
+        value = number(wanted, -1)
+        taken = self.names.keys() | self.others.keys()
+        if value < 0 or value in taken:
+            value = next(each for each in range(3, 1 << 20) if each not in taken)
         return value
 
     def invoke(self, kind: str, entry: str, *arguments: Any) -> int:
@@ -176,10 +190,13 @@ class Sockets:
 
     def close(self, fd: Expression) -> int:
         """The call close."""
+        if self.others.pop(number(fd), None) is not None:
+            return 0
         live = self.live(fd)
         result = self.invoke("close", "WSPCloseSocket", live)
         self._told.discard(live)
         self._shut_for_reading.discard(live)
+        self.inquiring.discard(live)
         del self.names[number(fd)]
         return result
 

@@ -1,8 +1,10 @@
 """What assertions of a script may look at: the core's variables of a connection under the kernel's names."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from netcore.endpoint import Endpoint
+from stack.wsp.sockets import Socket
 
 _OPTION_TIMESTAMPS, _OPTION_SACK, _OPTION_WSCALE, _OPTION_ECN = 1, 2, 4, 8
 
@@ -23,6 +25,7 @@ CONSTANTS: Final = {
     "TCP_CA_CWR": 2,
     "TCP_CA_Recovery": 3,
     "TCP_CA_Loss": 4,
+    "TCP_INFINITE_SSTHRESH": 0x7FFF_FFFF,
     "TCPI_OPT_TIMESTAMPS": _OPTION_TIMESTAMPS,
     "TCPI_OPT_SACK": _OPTION_SACK,
     "TCPI_OPT_WSCALE": _OPTION_WSCALE,
@@ -39,3 +42,8 @@ def tcp_info(endpoint: Endpoint) -> dict[str, int]:
     Empty when the connection is gone.
     """
     return endpoint.tcp_info()
+
+
+def state_without_connection(sockets: Sequence[Socket]) -> int:
+    """Returns tcpi_state where there is no connection: that of the socket opened last."""
+    return CONSTANTS["TCP_LISTEN" if sockets and sockets[-1].listener is not None else "TCP_CLOSE"]

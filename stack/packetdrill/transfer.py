@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from netcore.endpoint import OK, Endpoint
-from stack.packetdrill.expressions import Array, Elided, Expression, Structure, Text
-from stack.packetdrill.sockets import CallError, Sockets
-from stack.packetdrill.values import SYMBOLS, Unknown, number
+from netcore.endpoint import OK, PEER_CLOSED, Endpoint
+from stack.packetdrill.expressions import Array, Assignment, Elided, Expression, Structure, Text
+from stack.packetdrill.sockets import CallError, OutputDiffers, Sockets
+from stack.packetdrill.values import SYMBOLS, Unknown, number, words
 from stack.wsp import constants as ws
 from stack.wsp.sockets import Socket
 
@@ -22,7 +22,7 @@ def send(sockets: Sockets, fd: Expression, data: Expression, count: Expression, 
     """The calls write and send."""
     length = number(count)
     octets = data.octets if isinstance(data, Text) else b""
-    return _send_octets(sockets, fd, octets[:length].ljust(length, b"\0"), flags)
+    return send_octets(sockets, fd, octets[:length].ljust(length, b"\0"), flags)
 
 
 def sendto(
@@ -34,17 +34,19 @@ def sendto(
 
 def writev(sockets: Sockets, fd: Expression, vectors: Expression, count: Expression) -> int:
     """The call writev."""
-    return _send_octets(sockets, fd, bytes(_length(vectors)), _NOTHING)
+    return send_octets(sockets, fd, bytes(_length(vectors)), _NOTHING)
 
 
 def sendmsg(sockets: Sockets, fd: Expression, message: Expression, flags: Expression) -> int:
     """The call sendmsg."""
-    return _send_octets(sockets, fd, bytes(_length(message)), flags)
+    if isinstance(message, Structure) and message.member("msg_control") not in (None, Array(())):
+        raise Unknown("msg_control is not supported when sending")
+    return send_octets(sockets, fd, bytes(_length(message)), flags)
 
 
 def receive(sockets: Sockets, fd: Expression, data: Expression, count: Expression, flags: Expression = _NOTHING) -> int:
     """The calls read and recv."""
-    return _receive_octets(sockets, fd, number(count), flags)
+    return receive_octets(sockets, fd, number(count), flags)
 
 
 def recvfrom(
@@ -56,20 +58,39 @@ def recvfrom(
 
 def readv(sockets: Sockets, fd: Expression, vectors: Expression, count: Expression) -> int:
     """The call readv."""
-    return _receive_octets(sockets, fd, _length(vectors), _NOTHING)
+    return receive_octets(sockets, fd, _length(vectors), _NOTHING)
 
 
 def recvmsg(sockets: Sockets, fd: Expression, message: Expression, flags: Expression) -> int:
-    """The call recvmsg."""
-    return _receive_octets(sockets, fd, _length(message), flags)
+    """The call recvmsg. Raises OutputDiffers when a control message that the script gives is another."""
+    control = message.member("msg_control") if isinstance(message, Structure) else None
+    wanted = control.items if isinstance(control, Array) else ()
+    for each in wanted:
+        if not isinstance(each, Structure) or words(each.member("cmsg_type") or Elided()) != "TCP_CM_INQ":
+            raise Unknown(f"the control message {each} is not supported; TCP_CM_INQ is")
+    received = receive_octets(sockets, fd, _length(message), flags)
+    for each in wanted:
+        assert isinstance(each, Structure)
+        _compare_waiting(sockets, fd, each.member("cmsg_data") or Elided())
+    return received
+
+
+def _compare_waiting(sockets: Sockets, fd: Expression, wanted: Expression) -> None:
+    """The control message of TCP_INQ: the bytes that can be read, or 1 for the end of the stream alone."""
+    socket = sockets.socket_of(fd)
+    if socket.descriptor not in sockets.inquiring:
+        raise OutputDiffers("there is no control message: TCP_INQ is not set")
+    endpoint = socket.endpoint
+    closed = endpoint is not None and bool(endpoint.readiness & PEER_CLOSED)
+    seen = (0 if endpoint is None else endpoint.readable_bytes) or int(closed)
+    if number(wanted, seen) != seen:
+        raise OutputDiffers(f"TCP_CM_INQ is {seen}, expected {wanted}")
 
 
 def _length(message: Expression) -> int:
     """The bytes in the buffers of a msghdr, or of an array of iovecs. Raises Unknown."""
     vectors = message
     if isinstance(message, Structure):
-        if message.member("msg_control") not in (None, Array(())):
-            raise Unknown("msg_control is not supported")
         vectors = message.member("msg_iov") or Array(())
     if not isinstance(vectors, Array):
         raise Unknown(f"{vectors} where an array of buffers is needed")
@@ -77,11 +98,12 @@ def _length(message: Expression) -> int:
     for vector in vectors.items:
         if not isinstance(vector, Structure) or not vector.members:
             raise Unknown(f"{vector} where a buffer {{..., LENGTH}} is needed")
-        total += number(vector.members[-1])  # type: ignore[arg-type]
+        last = vector.members[-1]
+        total += number(last.value if isinstance(last, Assignment) else last)
     return total
 
 
-def _send_octets(sockets: Sockets, fd: Expression, octets: bytes, flags: Expression) -> int:
+def send_octets(sockets: Sockets, fd: Expression, octets: bytes, flags: Expression = _NOTHING) -> int:
     """Sends what the buffer has room for, and in a blocking call the rest as room is made."""
     bits = number(flags, 0)
     if bits & ~_HARMLESS:
@@ -124,7 +146,7 @@ def _wait_for_room(sockets: Sockets, socket: Socket) -> None:
         raise CallError("EAGAIN")
 
 
-def _receive_octets(sockets: Sockets, fd: Expression, count: int, flags: Expression) -> int:
+def receive_octets(sockets: Sockets, fd: Expression, count: int, flags: Expression = _NOTHING) -> int:
     """Receives up to `count` bytes."""
     bits = number(flags, 0)
     known = sum(SYMBOLS[name] for name in _RECEIVE_FLAGS)

@@ -6,10 +6,22 @@ from netcore.wire import decode
 from stack.packetdrill import icmp_names
 from stack.packetdrill.flows import Flow
 from stack.packetdrill.options_wire import build_options, read_options
-from stack.packetdrill.packets import Flags, IcmpPacket, IpFields, Mark, Packet, Sequence, TcpPacket, UdpPacket
+from stack.packetdrill.packets import (
+    Flags,
+    IcmpPacket,
+    IpFields,
+    Mark,
+    Packet,
+    Quoted,
+    RawQuote,
+    Sequence,
+    TcpPacket,
+    UdpPacket,
+)
 
 ICMP, TCP, UDP = 1, 6, 17
 _TTL: Final = 64
+_RAW: Final = 255  # IPPROTO_RAW, reserved: no protocol of ours
 _IPV4_HEADER: Final = 20
 _MARKS: Final = {0: Mark.NOECN, 1: Mark.ECT1, 2: Mark.ECT0, 3: Mark.CE}
 
@@ -66,25 +78,27 @@ def build_udp(packet: UdpPacket, flow: Flow) -> bytes:
 
 def build_icmp(packet: IcmpPacket, flow: Flow) -> bytes:
     """Returns the IPv4 packet of an inbound ICMP message. Raises ValueError for names that it does not know."""
-    kind = icmp_names.KINDS.get(packet.kind)
+    kind = icmp_names.kind_number(packet.kind)
     if kind is None:
-        raise ValueError(f"{packet.kind!r} is no type of ICMP; there are: {', '.join(icmp_names.KINDS)}")
-    codes = icmp_names.CODES.get(kind, {})
-    if packet.code is not None and packet.code not in codes:
-        raise ValueError(f"{packet.code!r} is no code of {packet.kind}; there are: {', '.join(codes) or 'none'}")
-    code = 0 if packet.code is None else codes[packet.code]
-    rest = b"\0\0" + (packet.next_mtu or 0).to_bytes(2, "big")
-    body = b"" if kind in icmp_names.ECHOES else _quote(packet.quoted, flow)
+        raise ValueError(f"{packet.kind!r} is no type of ICMP; there are: {', '.join(icmp_names.KINDS)}, type_N")
+    code = icmp_names.code_number(kind, packet.code)
+    if code is None:
+        codes = ", ".join([*icmp_names.CODES.get(kind, ()), "code_N"])
+        raise ValueError(f"{packet.code!r} is no code of {packet.kind}; there are: {codes}")
+    rest = (packet.echo_id or 0).to_bytes(2, "big") + (packet.next_mtu or 0).to_bytes(2, "big")
+    body = _quote(packet.quoted, flow) if kind in icmp_names.ERRORS else b""
     return _inward(flow, ICMP, decode.build_icmp(kind, code, rest, body), packet.ip)
 
 
-def _quote(quoted: Sequence | int | None, flow: Flow) -> bytes:
+def _quote(quoted: Quoted | None, flow: Flow) -> bytes:
     """The IP header and the first 8 bytes of a packet of ours, as an error carries them (RFC 792)."""
     local, local_port, remote, remote_port = flow.ends
     if quoted is None and flow.last_sent:
         return flow.last_sent[: _IPV4_HEADER + 8]
     ports = local_port.to_bytes(2, "big") + remote_port.to_bytes(2, "big")
-    if isinstance(quoted, int):
+    if isinstance(quoted, RawQuote):
+        octets, length, protocol = b"", quoted.length, _RAW
+    elif isinstance(quoted, int):
         octets = ports + (quoted + 8).to_bytes(2, "big") + bytes(2)
         length, protocol = quoted + 8, UDP
     else:
@@ -107,7 +121,7 @@ def read(frame: bytes) -> tuple[Packet, tuple[bytes, int, bytes, int]]:
         return packet, (ip["source"], ports[0], ip["destination"], ports[1])
     if ip["protocol"] == UDP and len(octets) >= 8:
         ends = (ip["source"], _at(octets, 0), ip["destination"], _at(octets, 2))
-        return UdpPacket(True, _at(octets, 4) - 8, fields), ends
+        return UdpPacket(True, _at(octets, 4) - 8, fields, (ends[1], ends[3])), ends
     if ip["protocol"] == ICMP and (message := decode.parse_icmp(octets)) is not None:
         kind, code = message["kind"], message["code"]
         next_mtu = _at(message["rest"], 2) if (kind, code) == (3, 4) else None

@@ -24,7 +24,8 @@ tcp_options = st.one_of(
     st.sampled_from(["nop", "eol", "sackOK"]).map(packets.Plain),
     st.builds(packets.Valued, st.just("mss"), small),
     st.builds(packets.Valued, st.just("wscale"), st.integers(0, 255)),
-    st.builds(packets.Timestamps, numbers, numbers),
+    st.builds(packets.Timestamps, st.none() | numbers, st.none() | numbers),
+    st.just(packets.Multipath("dss dack4=1 key[a,b]")),
     st.lists(st.tuples(numbers, numbers), min_size=1, max_size=4).map(lambda blocks: packets.SackBlocks(tuple(blocks))),
     st.builds(packets.Octets, st.sampled_from(["FO", "FOEXP", "md5"]), st.binary(max_size=16)),
     st.lists(st.tuples(st.sampled_from(["e0b", "ceb", "e1b"]), st.integers(0, 0xFFFFFF)), max_size=3).map(
@@ -50,16 +51,18 @@ tcp_packets = st.builds(
     ip_fields,
     st.none() | st.tuples(small, small),
 )
-udp_packets = st.builds(packets.UdpPacket, st.booleans(), st.integers(0, 65507), ip_fields)
+ports = st.none() | st.tuples(small, small)
+udp_packets = st.builds(packets.UdpPacket, st.booleans(), st.integers(0, 65507), ip_fields, ports)
 icmp_packets = st.builds(
     packets.IcmpPacket,
     st.booleans(),
     st.sampled_from(["unreachable", "time_exceeded"]),
     st.none() | st.sampled_from(["frag_needed", "exc_ttl"]),
     st.none() | small,
-    st.none() | sequences() | st.integers(0, 65507),
+    st.none() | sequences() | st.integers(0, 65507) | st.builds(packets.RawQuote, st.integers(0, 65515)),
     st.sampled_from([4, 6]),
     ip_fields,
+    st.none() | small,
 )
 atoms = st.one_of(
     st.just(expressions.Elided()),

@@ -12,7 +12,7 @@ from tests.packetdrill.conftest import CONNECTED
 
 GOOD = CONNECTED
 BAD = CONNECTED + "+0 > . 1:1(0) ack 1\n"
-ABSENT = CONNECTED + "+0 epoll_create(1) = 5\n"
+ABSENT = CONNECTED + "+0 psp_rx_assoc(4, [7]) = 0\n"
 BROKEN = "0 < S\n"
 
 ROOT = Path(__file__).parents[2]
@@ -119,4 +119,4 @@ def test_pytest_collects_scripts_as_tests(tmp_path: Path) -> None:
     assert result.returncode == 1, result.stdout + result.stderr
     assert "1 failed, 2 passed, 1 skipped" in result.stdout
     assert "bad.pkt:8:1: no packet was seen" in result.stdout
-    assert "epoll_create() is not supported" in result.stdout
+    assert "psp_rx_assoc() is not supported" in result.stdout

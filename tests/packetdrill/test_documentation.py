@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from stack.packetdrill.commands import BSD_SYSCTLS, SYSCTLS
 from stack.packetdrill.failures import ScriptFailure
 from stack.packetdrill.parsing import parse
 from stack.packetdrill.running import run
-from stack.packetdrill.settings import SYSCTLS
 from stack.packetdrill.tcp_info import tcp_info
 
 PAGE = (Path(__file__).parents[2] / "docs" / "packetdrill.md").read_text()
@@ -29,7 +29,7 @@ def test_failure_looks_as_the_page_shows_it() -> None:
 def test_page_names_every_setting_and_every_call() -> None:
     from stack.packetdrill import calls
 
-    missing = [name for name in (*SYSCTLS, *calls.NAMES) if name not in PAGE]
+    missing = [name for name in (*SYSCTLS, *BSD_SYSCTLS, *calls.NAMES) if name not in PAGE]
     assert not missing
 
 

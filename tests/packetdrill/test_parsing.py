@@ -65,6 +65,8 @@ def test_end_of_a_blocking_call_is_read(text: str, end: End) -> None:
         ("FP.", Flags.FIN | Flags.PSH | Flags.ACK),
         ("RU.", Flags.RST | Flags.URG | Flags.ACK),
         (".5", Flags.ACK | Flags.AE | Flags.ECE),
+        ("P5.", Flags.PSH | Flags.ACK | Flags.AE | Flags.ECE),
+        ("0.", Flags.ACK),
         ("-", Flags(0)),
     ],
 )
@@ -126,10 +128,75 @@ def test_datagrams_are_read() -> None:
 
 def test_packet_within_other_headers_is_read_as_text() -> None:
     action = only_event("0 < ipv4 10.0.0.1 > 10.0.0.2: gre: P. 1:2(1) ack 1  // comment").action
-    assert action == packets.EncapsulatedPacket(False, "ipv4 10.0.0.1 > 10.0.0.2: gre: P. 1:2(1) ack 1")
+    assert action == packets.ForeignPacket(False, "ipv4 10.0.0.1 > 10.0.0.2: gre: P. 1:2(1) ack 1")
     assert (
         len(parse("0 < ipv4 1.1.1.1 > 2.2.2.2: gre:\n  mpls (label 1, ttl 2): . 1:1(0)\n+0 close(3) = 0").events) == 2
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "< ipv4 2.2.2.2 > 1.1.1.1 : gre flags 0xb000, sum 511, key 0x80001234: . 1:1001(1000) ack 1 win 123",
+        "> encap psp spi 0x684abfc1, vc 0x12 . 1:1001(1000) ack 1 win 123",
+        "< sctp: INIT_ACK[flgs=0, tag=2,\n   STATE_COOKIE[len=4, val=...]]",
+        "< addr[caddr0] > addr[saddr0] S 0:0(0) win 65535 <mss 1460>",
+        "< > addr[saddr1] F. 1:1(0) ack 1 win 256",
+    ],
+)
+def test_packet_of_another_protocol_is_read_up_to_the_next_event(text: str) -> None:
+    first, second = parse(f"0 {text}  // comment\n\n+0 close(3) = 0\n").events
+    assert str(first.action) == text
+    assert isinstance(second.action, Call)
+
+
+def test_option_of_multipath_tcp_is_read_as_text() -> None:
+    packet = only_packet("> S. 0:0(0) ack 1 <mss 1460,mpcapable v1 flags[flag_h] key[ckey=2,skey],nop>")
+    assert packet.options is not None
+    assert [str(option) for option in packet.options] == [
+        "mss 1460",
+        "mpcapable v1 flags[flag_h] key[ckey=2,skey]",
+        "nop",
+    ]
+
+
+def test_timestamps_may_be_left_open() -> None:
+    assert only_packet("> S 0:0(0) <TS val ... ecr 0>").options == (packets.Timestamps(None, 0),)
+
+
+def test_fields_of_the_ip_header_may_stand_in_parentheses() -> None:
+    assert only_packet("> (tos 0x2, flowlabel 0x7) . 1:1(0)").ip == packets.IpFields(tos=2, flow_label=7)
+
+
+def test_datagram_with_ports_is_read() -> None:
+    assert only_event("0 > udp 53 > 4000 (9)").action == packets.UdpPacket(True, 9, ports=(53, 4000))
+
+
+def test_icmp_message_with_identifier_and_raw_quotation_is_read() -> None:
+    action = only_event("0 < icmp unreachable port_unreachable id 7 [raw (20)]").action
+    assert action == packets.IcmpPacket(
+        False, "unreachable", "port_unreachable", quoted=packets.RawQuote(20), echo_id=7
+    )
+
+
+def test_strings_side_by_side_are_one() -> None:
+    assert only_event('0 write(4, "ab" "cd", 4) = 4').action == Call(
+        "write", (expressions.Number(4), expressions.Text("abcd"), expressions.Number(4)), expressions.Number(4)
+    )
+
+
+def test_names_that_a_script_defines_stand_for_their_meaning() -> None:
+    script = parse('--define=SIZE=1400\n--define=CC="reno"\n--define=FIN=`true`\n0 > S 0:0(0) <mss SIZE>\n0 f(CC) = 0')
+    packet, call = (event.action for event in script.events)
+    assert isinstance(packet, packets.TcpPacket)
+    assert packet.options == (packets.Valued("mss", 1400),)
+    assert isinstance(call, Call)
+    assert call.arguments == (expressions.Text("reno"),)
+
+
+def test_meaning_given_from_outside_counts_more() -> None:
+    event = parse("--define=SIZE=1400\n0 f(SIZE) = 0", symbols={"SIZE": "7"}).events[0]
+    assert event.action == Call("f", (expressions.Number(7),), expressions.Number(0))
 
 
 def test_messages_of_version_6_are_read() -> None:
@@ -160,6 +227,9 @@ def test_call_with_error_and_note_is_read() -> None:
         "recvmsg(3, {msg_name(...) = ..., msg_iov(1) = [{..., 10}], msg_flags = 0, msg_control = []}, 0) = 10",
         'write(3, "ab\\"c"..., 9) = 9',
         "pipe() = ...",
+        "fcntl(3, F_GETFL) = O_RDWR",
+        "setsockopt(4, SOL_IP, IP_X, {(label 1, tc 0, [S], ttl 9)}, 8) = 0",
+        "recvmsg(3, {msg_control(48) = [{cmsg_type = X, cmsg_data = {ee_errno = EMSGSIZE}}]}, MSG_ERRQUEUE) = 0",
     ],
 )
 def test_call_prints_as_it_is_written(text: str) -> None:
@@ -195,6 +265,8 @@ def test_options_commands_and_code_are_read() -> None:
         ("hello", Place(1, 1), ["'hello'", "a number", "'*'"]),
         ("0 < . 1:1(0) <FO 123>", Place(1, 18), ["even number"]),
         ("0 %{ assert", Place(1, 3), ["'%{'"]),
+        ("0 > S 0:0(0) <mss SIZE>", Place(1, 19), ["mss SIZE", "--define"]),
+        ("0 > 80 > 70000 S 0:0(0)", Place(1, 5), ["65535"]),
     ],
 )
 def test_text_that_is_not_of_the_language_is_named_with_its_place(text: str, place: Place, words: list[str]) -> None:

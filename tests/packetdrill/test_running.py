@@ -85,6 +85,71 @@ def test_strict_segments_are_not_joined(play: Run) -> None:
 HANDSHAKE = "+0 < S 0:0(0) win 9000 <mss 1000,sackOK,TS val 5 ecr 0,nop,wscale 2>\n"
 
 
+def test_push_is_not_compared_when_asked_for(play: Run) -> None:
+    lines = "+0 write(4, ..., 100) = 100\n+0 > . 1:101(100) ack 1"
+    play(lines, "connected", push="any")
+    with pytest.raises(ScriptFailure, match="differs in flags"):
+        play(lines, "connected")
+
+
+def test_tolerance_in_percent_is_that_of_the_time_since_the_event_before(play: Run) -> None:
+    lines = "+0 write(4, ..., 100) = 100\n+0 > P. 1:101(100) ack 1\n+1.1 > P. 1:101(100) ack 1"
+    play(lines, "connected", tolerance_percent="12.5")
+    with pytest.raises(ScriptFailure, match="differs in time"):
+        play(lines, "connected", tolerance_percent="5")
+
+
+def test_error_that_the_script_does_not_name_is_not_compared(play: Run) -> None:
+    play("+0 read(9, ..., 10) = -1\n+0 shutdown(4, SHUT_RDWR) = 0\n+0 write(4, ..., 1) = -1", "connected")
+
+
+def test_timestamps_are_compared_when_the_script_says_their_unit(play: Run) -> None:
+    lines = HANDSHAKE + "+0 > S. 0:0(0) ack 1 <mss 1460,nop,nop,sackOK,nop,wscale 9,nop,nop,TS val 100 ecr 5>\n"
+    lines += "+.1 < . 1:1(0) ack 1 win 9000 <nop,nop,TS val 6 ecr 100>\n+0 accept(3, ..., ...) = 4\n"
+    lines += "+0 write(4, ..., 10) = 10\n+0 > P. 1:11(10) ack 1 <nop,nop,TS val 100 ecr 6>"
+    play(lines, "listening")
+    with pytest.raises(ScriptFailure, match="differs in options"):
+        play(lines, "listening", tcp_ts_tick_usecs="1000")
+
+
+def test_echoed_timestamp_is_the_one_that_the_script_calls_so(play: Run) -> None:
+    play(
+        HANDSHAKE
+        + "+0 > S. 0:0(0) ack 1 <mss 1460,nop,nop,sackOK,nop,wscale 9,nop,nop,TS val 0 ecr 5>\n"
+        + "+.1 < . 1:1(0) ack 1 win 9000 <nop,nop,TS val 6 ecr 0>\n+0 accept(3, ..., ...) = 4\n"
+        + "+1 write(4, ..., 10) = 10\n+0 > P. 1:11(10) ack 1 <nop,nop,TS val 0 ecr 6>\n"
+        + "+.1 < . 1:1(0) ack 11 win 9000 <nop,nop,TS val 7 ecr 0>\n+0 %{ assert tcpi_rtt == 100000, tcpi_rtt }%",
+        "listening",
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "options"),
+    [
+        ("net.inet.tcp.rfc1323=0", "mss 1460,nop,nop,sackOK"),
+        ("net.inet.tcp.rfc1323=2", "mss 1460,nop,nop,sackOK,nop,wscale 9"),
+        ("net.inet.tcp.sack.enable=0", "mss 1460,nop,wscale 9,nop,nop,TS val 1 ecr 0"),
+        ("kern.ipc.maxsockbuf=2097152", "mss 1460,nop,nop,sackOK,nop,wscale 6,nop,nop,TS val 1 ecr 0"),
+    ],
+)
+def test_settings_of_freebsd_are_taken_over(play: Run, setting: str, options: str) -> None:
+    play(
+        f"0 `sysctl -w {setting}`\n+0.05 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
+        "+0 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0\n+0 connect(3, ..., ...) = -1 EINPROGRESS (no)\n"
+        f"+0 > S 0:0(0) <{options}>"
+    )
+
+
+@pytest.mark.parametrize("kind", ["timestamp_request", "address_mask_reply", "type_255 code_0", "unreachable code_255"])
+def test_every_type_of_icmp_can_be_sent(play: Run, kind: str) -> None:
+    play(f"+0 < icmp {kind}\n+0 write(4, ..., 10) = 10\n+0 > P. 1:11(10) ack 1", "connected")
+
+
+def test_state_without_a_connection_is_told(play: Run) -> None:
+    play("+0 %{ assert tcpi_state == TCP_LISTEN, tcpi_state }%", "listening")
+    play("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 %{ assert tcpi_state == TCP_CLOSE, tcpi_state }%")
+
+
 def test_any_order_of_options_is_taken_when_asked_for(play: Run) -> None:
     lines = HANDSHAKE + "+0 > S. 0:0(0) ack 1 <mss 1460,sackOK,TS val 77 ecr 5,nop,wscale 9>"
     play(lines, "listening", option_order="any")
