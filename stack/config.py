@@ -21,6 +21,9 @@ _CORE_FIELDS: Final = {
     "syn_rst_wait_ms": ("syn_rst_wait", _MILLISECOND),
     "memory_limit": ("memory_limit", 1),
     "ttl": ("ttl", 1),
+    "keepalive_time_ms": ("keepalive_time", _MILLISECOND),
+    "keepalive_interval_ms": ("keepalive_interval", _MILLISECOND),
+    "keepalive_count": ("keepalive_count", 1),
     "syn_protection": ("syn_protection", 1),
     "syn_flood_age_ms": ("syn_flood_age", _MILLISECOND),
     "syn_flood_calm_ms": ("syn_flood_calm", _MILLISECOND),
@@ -85,6 +88,12 @@ class StackConfig(BaseModel):
     """MEMORY_LIMIT: bytes buffered in the whole stack."""
     ttl: Annotated[int, Field(ge=1, le=255)] = 128
     """TTL: of the packets sent."""
+    keepalive_time_ms: Milliseconds = 7_200_000
+    """KEEPALIVE time: without a segment before the first probe, where SO_KEEPALIVE is on (SND-8)."""
+    keepalive_interval_ms: Milliseconds = 1000
+    """KEEPALIVE interval: between probes."""
+    keepalive_count: Annotated[int, Field(ge=1, le=255)] = 10
+    """KEEPALIVE count: probes without an answer that end a connection."""
     max_descriptors: Count = 65536
     """MAX_DESCRIPTORS: size of the descriptor table."""
     max_listeners: Count | None = None

@@ -7,6 +7,7 @@ from netcore.posix cimport iovec, memcpy
 from netcore.storage.chunks cimport chunk_give_list, chunk_t
 from netcore.tcp.calls cimport may_receive, may_send, receive_chunks, receive_text, received, send_text
 from netcore.tcp.tcb cimport STATUS_HANDLE_CLOSED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, tcb_t
+from netcore.tcp.urgent cimport is_late_byte_due, mark_sent_urgent, readable_stretch, take_late_byte
 
 cdef enum:
     # bytes copied in one stay in the lock
@@ -15,7 +16,8 @@ cdef enum:
     UNLOCKED_COPY = 16384
 
 
-cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int count, uint64_t total) noexcept nogil:
+cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int count, uint64_t total,
+                         bint urgent) noexcept nogil:
     cdef int64_t status = STATUS_OK
     cdef uint64_t room = 0
     cdef uint64_t at = 0
@@ -46,8 +48,19 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
                 status = slot[0].status
             elif slot[0].fin_queued:
                 status = STATUS_SHUT_DOWN
+    if urgent and status == STATUS_OK and total and not mark_sent_urgent(slot[0]):
+        status = STATUS_NO_BUFFERS
     leave(host)
     return <int64_t> total if status == STATUS_OK else status
+
+
+cdef int64_t receive_late_byte(tcb_t* tcb, const iovec* pieces, int count, bint peek) noexcept nogil:
+    """RECV-27: an urgent byte that came before inline was switched on, alone; 0 when there is no room for it."""
+    cdef int i
+    for i in range(count):
+        if pieces[i].iov_len:
+            return take_late_byte(tcb, <uint8_t*> pieces[i].iov_base, peek)
+    return 0
 
 
 cdef void scatter(const chunk_t* chunk, const iovec* pieces, int count) noexcept nogil:
@@ -71,12 +84,13 @@ cdef void scatter(const chunk_t* chunk, const iovec* pieces, int count) noexcept
             at = 0
 
 
-cdef uint64_t copy_under_lock(tcb_t* tcb, const iovec* pieces, int count) noexcept nogil:
+cdef uint64_t copy_under_lock(tcb_t* tcb, const iovec* pieces, int count, uint64_t total) noexcept nogil:
     cdef uint64_t done = 0
     cdef uint64_t size
     cdef int i
     for i in range(count):
-        size = receive_text(tcb, <uint8_t*> pieces[i].iov_base, pieces[i].iov_len)
+        size = pieces[i].iov_len if pieces[i].iov_len < total - done else total - done
+        size = receive_text(tcb, <uint8_t*> pieces[i].iov_base, size)
         done += size
         if size < pieces[i].iov_len:
             break
@@ -88,17 +102,23 @@ cdef int64_t receive_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int
     cdef chunk_t* chunks = NULL
     cdef chunk_t* chunk
     cdef int64_t result
+    cdef uint64_t stretch
     cdef bint ended = False
     enter(host)
     result = may_receive(slot[0], &ended) if slot[0] != NULL else STATUS_HANDLE_CLOSED
     if result == STATUS_OK and not ended and total:
-        if peek:
-            result = <int64_t> peek_pieces(slot[0], pieces, count)
+        stretch = readable_stretch(slot[0])
+        if stretch < total:
+            total = stretch
+        if is_late_byte_due(slot[0]):
+            result = receive_late_byte(slot[0], pieces, count, peek)
+        elif peek:
+            result = <int64_t> peek_pieces(slot[0], pieces, count, total)
         else:
             if total >= UNLOCKED_COPY:
                 chunks = receive_chunks(slot[0], total)
             if chunks == NULL:
-                result = <int64_t> copy_under_lock(slot[0], pieces, count)
+                result = <int64_t> copy_under_lock(slot[0], pieces, count, total)
     leave(host)
     if chunks != NULL:
         chunk = chunks
@@ -115,25 +135,26 @@ cdef int64_t receive_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int
     return result
 
 
-cdef uint64_t peek_pieces(tcb_t* tcb, const iovec* pieces, int count) noexcept nogil:
+cdef uint64_t peek_pieces(tcb_t* tcb, const iovec* pieces, int count, uint64_t total) noexcept nogil:
     """Copies from the head without taking; the walk restarts for each buffer, peeking is not a bulk path."""
     cdef uint64_t done = 0
-    cdef uint64_t skip, at, size, part
+    cdef uint64_t skip, at, size, part, room
     cdef chunk_t* chunk
     cdef int i
     for i in range(count):
         skip = done
         at = 0
+        room = pieces[i].iov_len if pieces[i].iov_len < total - done else total - done
         chunk = tcb.receive_queue.head
-        while chunk != NULL and at < pieces[i].iov_len:
+        while chunk != NULL and at < room:
             size = chunk.end - chunk.start
             if skip >= size:
                 skip -= size
                 chunk = chunk.next
                 continue
             part = size - skip
-            if part > pieces[i].iov_len - at:
-                part = pieces[i].iov_len - at
+            if part > room - at:
+                part = room - at
             memcpy(<uint8_t*> pieces[i].iov_base + at, chunk.data + chunk.start + skip, part)
             at += part
             skip = 0

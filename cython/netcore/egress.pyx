@@ -197,7 +197,7 @@ cdef uint32_t build_packet(host_t* host, outgoing_t* out, segment_out_t* segment
     header.destination = ipv4_of_address(&segment.remote)
     build_ipv4(network, &header)
     build_tcp(transport, segment.local_port, segment.remote_port, segment.seq, segment.ack, <uint8_t> header_length,
-              segment.flags, segment.wnd)
+              segment.flags, segment.wnd, segment.up)
     memcpy(transport + TCP_HEADER_LENGTH, segment.options, segment.options_length)
     memset(&out.vnet, 0, sizeof(vnet_header_t))
     out.chunk = NULL

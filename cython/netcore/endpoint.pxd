@@ -1,6 +1,6 @@
 """Endpoint: what a Python program holds of a connection."""
 
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 from netcore.drive cimport HostHandle
 from netcore.host cimport host_t
 from netcore.posix cimport pthread_mutex_t
@@ -22,6 +22,8 @@ cdef list algorithm_names()
 cdef const congestion_t* algorithm_argument(object name) except NULL
 # The variables of a connection under their RFC names; `stretches`: how many are on its scoreboard.
 cdef dict connection_info(const tcb_t* tcb, uint32_t stretches)
+# A time in ns that is not negative, else ValueError.
+cdef int64_t checked_duration(str name, object duration) except? -1
 # An address_t as 4 or 16 octets, network order.
 cdef bytes pack_address(const void* address)
 # A handle has died without letting go: whoever locks the host next closes what it held.

@@ -18,6 +18,9 @@ FAILED: int  # terminal: connect failed, reset, aborted, timed out (stays up)
 PEER_CLOSED: int  # the peer's FIN has been received
 SENT: int  # all that was sent, and our FIN if any, is acknowledged
 GONE: int  # the handle was closed (by another thread)
+URGENT: int  # an urgent byte can be received out of line
+
+SEND_URGENT: int  # flag of send: the last byte is urgent (SEND-9)
 
 # statuses
 OK: int
@@ -33,6 +36,7 @@ NO_BUFFERS: int
 UNREACHABLE: int
 INVALID: int
 HANDLE_CLOSED: int
+NET_RESET: int  # the peer answered no keepalive probe (GEN-11)
 
 def status_name(status: int) -> str: ...
 
@@ -41,13 +45,22 @@ class Endpoint:
     """One TCP connection. Made by Engine.connect and Listener.accept only."""
 
     def send(self, data: Buffer | Sequence[Buffer], flags: int = 0) -> int:
-        """Takes all the bytes, or none (SEND-2). flags: MORE (1) holds a short last segment back (MSG_PARTIAL).
+        """Takes all the bytes, or none (SEND-2). flags: MORE (1) holds a short last segment back (MSG_PARTIAL);
+        SEND_URGENT makes the last byte urgent (SEND-9, RFC 9293 3.8.5).
 
         Returns the count, or WOULD_BLOCK when `send_buffer` bytes or more are buffered, NO_BUFFERS at the memory
         limit, NOT_CONNECTED before the handshake is done, SHUT_DOWN after shutdown_send, a terminal status.
         """
     def receive_into(self, buffer: Buffer | Sequence[Buffer], peek: bool = False) -> int:
-        """Fills writable buffers in order with what is there. 0: end of stream. Negative: a status."""
+        """Fills writable buffers in order with what is there. 0: end of stream. Negative: a status.
+
+        It does not go beyond an urgent byte or the place where one was (RECV-26).
+        """
+    def receive_urgent(self, buffer: Buffer, peek: bool = False) -> int:
+        """Puts the oldest urgent byte that is kept out of line into `buffer` (RECV-24, 25); at most 16 are kept.
+
+        Returns 1, 0 at the end of the stream, INVALID when they stay inline, WOULD_BLOCK and others as receive_into.
+        """
     def shutdown_send(self) -> int:
         """Queued data, then FIN (SHUT-3). Repeating it is OK. NOT_CONNECTED, terminal statuses."""
     def shutdown_receive(self) -> int:
@@ -74,7 +87,8 @@ class Endpoint:
     @property
     def readiness(self) -> int: ...
     @property
-    def readable_bytes(self) -> int: ...
+    def readable_bytes(self) -> int:
+        """Bytes that one receive would take: up to the next urgent one (IOCTL-6)."""
     @property
     def buffered_bytes(self) -> int:
         """Bytes sent by the program that are not acknowledged yet."""
@@ -97,6 +111,38 @@ class Endpoint:
         """Name of the congestion control algorithm (REC-5), to be set at any time; ValueError: there is none such."""
     @congestion.setter
     def congestion(self, name: str) -> None: ...
+    @property
+    def at_mark(self) -> bool:
+        """SIOCATMARK (IOCTL-7)."""
+    @property
+    def urgent_pending(self) -> bool:
+        """The peer has announced urgent data that has not been received (RFC 9293 3.8.5 MUST-33)."""
+    @property
+    def urgent_inline(self) -> bool:
+        """Urgent bytes stay in the stream (SO_OOBINLINE)."""
+    @urgent_inline.setter
+    def urgent_inline(self, on: bool) -> None: ...
+    @property
+    def urgent_1122(self) -> bool:
+        """The pointer names the urgent byte itself, and not the one behind it (RECV-28)."""
+    @urgent_1122.setter
+    def urgent_1122(self, on: bool) -> None: ...
+    def set_keepalive(self, on: bool, idle: int = 0, interval: int = 0, count: int = 0) -> None:
+        """Probes while nothing comes (SND-8): after `idle` ns, every `interval` ns, NET_RESET after `count` in vain.
+
+        0 stands for the tunables keepalive_time, keepalive_interval, keepalive_count; a time counts as 1 ms at least.
+        ValueError: a negative time.
+        """
+    @property
+    def user_timeout(self) -> int | None:
+        """How long sent data, or the SYN, may stay unacknowledged (SND-7), in ns.
+
+        0: retries are counted; None: for ever. What is set here the peer's option does not change (RFC 5482 3.1).
+        """
+    @user_timeout.setter
+    def user_timeout(self, duration: int | None) -> None: ...
+    def advertise_user_timeout(self, duration: int) -> None:
+        """Sends the user timeout option with `duration` (ns) and honours the peer's from now on (RFC 5482)."""
     def set_syn_timing(self, initial_rto: int, retries: int) -> None:
         """First SYN time-out in ns and number of further SYNs (SIO_TCP_INITIAL_RTO)."""
     def tcp_info(self) -> dict[str, int]:

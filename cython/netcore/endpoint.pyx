@@ -12,17 +12,23 @@ from netcore.posix cimport (
     replace_pointer,
 )
 from netcore.tcp.autotune cimport fix_receive_buffer, fix_send_buffer
-from netcore.tcp.calls cimport abort_call, close_connection, connection_readiness, shut_receive, shut_send
+from netcore.storage.deadlines cimport NEVER
+from netcore.tcp.calls cimport (
+    abort_call, close_connection, connection_readiness, receive_urgent, shut_receive, shut_send,
+)
 from netcore.tcp.congestion.algorithms cimport algorithm_at, algorithm_count, algorithm_named, use_algorithm
 from netcore.tcp.ecn cimport ECN_ACCURATE, ECN_SENDS
 from netcore.tcp.info cimport fill_tcp_info, known_fields, tcp_info_t
+from netcore.tcp.keepalive cimport set_keepalive
 from netcore.tcp.tcb cimport (
     CLOSED, PHASE_RECOVERY, READY_ACCEPTABLE, READY_CONNECTED, READY_FAILED, READY_GONE, READY_PEER_CLOSED,
-    READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_HANDLE_CLOSED, STATUS_INVALID, STATUS_IN_USE,
-    STATUS_NOT_CONNECTED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_REFUSED, STATUS_RESET, STATUS_SHUT_DOWN,
-    STATUS_TIMED_OUT, STATUS_UNREACHABLE, STATUS_WOULD_BLOCK, congestion_t, endpoint_t, flight_size, is_synchronized,
-    receive_window, tcb_t, want_output,
+    READY_READABLE, READY_SENT, READY_URGENT, READY_WRITABLE, STATUS_ABORTED, STATUS_HANDLE_CLOSED, STATUS_INVALID,
+    STATUS_IN_USE, STATUS_NET_RESET, STATUS_NOT_CONNECTED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_REFUSED, STATUS_RESET,
+    STATUS_SHUT_DOWN, STATUS_TIMED_OUT, STATUS_UNREACHABLE, STATUS_WOULD_BLOCK, congestion_t, endpoint_t, flight_size,
+    is_synchronized, need_extras, receive_window, tcb_t, want_output,
 )
+from netcore.tcp.urgent cimport is_at_mark, is_urgent_pending, readable_stretch, set_urgent_inline
+from netcore.tcp.user_timeout cimport enable_timeout_option, set_user_timeout
 from netcore.wire.address cimport address_t, is_ipv4, is_unspecified, store_ipv4
 from netcore.wire.octets cimport store32
 
@@ -34,6 +40,10 @@ FAILED = READY_FAILED
 PEER_CLOSED = READY_PEER_CLOSED
 SENT = READY_SENT
 GONE = READY_GONE
+URGENT = READY_URGENT
+
+# a flag of send
+SEND_URGENT = 2
 
 OK = STATUS_OK
 WOULD_BLOCK = STATUS_WOULD_BLOCK
@@ -48,11 +58,16 @@ NO_BUFFERS = STATUS_NO_BUFFERS
 UNREACHABLE = STATUS_UNREACHABLE
 INVALID = STATUS_INVALID
 HANDLE_CLOSED = STATUS_HANDLE_CLOSED
+NET_RESET = STATUS_NET_RESET
+
+cdef enum:
+    SEND_URGENT_BIT = 2
 
 cdef dict STATUS_NAMES = {
     OK: "OK", WOULD_BLOCK: "WOULD_BLOCK", NOT_CONNECTED: "NOT_CONNECTED", RESET: "RESET", ABORTED: "ABORTED",
     TIMED_OUT: "TIMED_OUT", REFUSED: "REFUSED", SHUT_DOWN: "SHUT_DOWN", IN_USE: "IN_USE", NO_BUFFERS: "NO_BUFFERS",
     UNREACHABLE: "UNREACHABLE", INVALID: "INVALID", HANDLE_CLOSED: "HANDLE_CLOSED",
+    NET_RESET: "NET_RESET",
 }
 
 
@@ -94,11 +109,12 @@ cdef Endpoint wrap_connection(HostHandle owner, tcb_t* tcb):
     return endpoint
 
 
-cdef int64_t send_in_turn(Endpoint self, const iovec* pieces, int count, uint64_t total) noexcept nogil:
+cdef int64_t send_in_turn(Endpoint self, const iovec* pieces, int count, uint64_t total,
+                          bint urgent) noexcept nogil:
     """One sender at a time, so that the bytes of a send which goes in several slices stay together."""
     cdef int64_t result
     pthread_mutex_lock(&self.send_mutex)
-    result = send_pieces(self.owner.host, &self.tcb, pieces, count, total)
+    result = send_pieces(self.owner.host, &self.tcb, pieces, count, total, urgent)
     pthread_mutex_unlock(&self.send_mutex)
     return result
 
@@ -123,18 +139,19 @@ cdef class Endpoint:
         cdef Py_buffer view
         cdef iovec piece
         cdef int64_t result
+        cdef bint urgent = (flags & SEND_URGENT_BIT) != 0
         if PyObject_CheckBuffer(data):
             PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
             piece.iov_base = view.buf
             piece.iov_len = <size_t> view.len
             with nogil:
-                result = send_in_turn(self, &piece, 1, piece.iov_len)
+                result = send_in_turn(self, &piece, 1, piece.iov_len, urgent)
             PyBuffer_Release(&view)
             return result
         buffers = BufferSet.__new__(BufferSet)
         buffers.take(data, PyBUF_SIMPLE)
         with nogil:
-            result = send_in_turn(self, buffers.pieces, buffers.count, buffers.total)
+            result = send_in_turn(self, buffers.pieces, buffers.count, buffers.total, urgent)
         return result
 
     def receive_into(self, buffer, bint peek=False) -> int:
@@ -157,6 +174,27 @@ cdef class Endpoint:
             result = receive_pieces(self.owner.host, &self.tcb, buffers.pieces, buffers.count, buffers.total,
                                     peek)
         return result
+
+    def receive_urgent(self, buffer, bint peek=False) -> int:
+        """The oldest urgent byte out of line: 1, or 0 at the end of the stream, or a negative status."""
+        cdef Py_buffer view
+        cdef uint8_t octet = 0
+        cdef int status = STATUS_HANDLE_CLOSED
+        cdef bint ended = False
+        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+        if view.len == 0:
+            PyBuffer_Release(&view)
+            return 0
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL:
+                status = receive_urgent(self.tcb, &octet, peek, &ended)
+            leave(self.owner.host)
+        if status == STATUS_OK and not ended:
+            (<uint8_t*> view.buf)[0] = octet
+            status = 1
+        PyBuffer_Release(&view)
+        return status
 
     def shutdown_send(self) -> int:
         """Queued data, then FIN (SHUT-3)."""
@@ -261,7 +299,7 @@ cdef class Endpoint:
         with nogil:
             enter(self.owner.host)
             if self.tcb != NULL:
-                size = self.tcb.receive_queue.length
+                size = readable_stretch(self.tcb)
             unlock(self.owner.host)
         return size
 
@@ -352,6 +390,106 @@ cdef class Endpoint:
                 use_algorithm(self.tcb, algorithm, host_time(self.owner.host))
             leave(self.owner.host)
 
+    @property
+    def at_mark(self) -> bool:
+        cdef bint at = True
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL:
+                at = is_at_mark(self.tcb)
+            unlock(self.owner.host)
+        return at
+
+    @property
+    def urgent_pending(self) -> bool:
+        cdef bint pending = False
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL:
+                pending = is_urgent_pending(self.tcb)
+            unlock(self.owner.host)
+        return pending
+
+    @property
+    def urgent_inline(self) -> bool:
+        cdef bint on = False
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL and self.tcb.extras != NULL:
+                on = self.tcb.extras.urgent_inline
+            unlock(self.owner.host)
+        return on
+
+    @urgent_inline.setter
+    def urgent_inline(self, on: bool) -> None:
+        cdef bint value = on
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL:
+                set_urgent_inline(self.tcb, value)
+            leave(self.owner.host)
+
+    @property
+    def urgent_1122(self) -> bool:
+        cdef bint on = False
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL and self.tcb.extras != NULL:
+                on = self.tcb.extras.urgent_1122
+            unlock(self.owner.host)
+        return on
+
+    @urgent_1122.setter
+    def urgent_1122(self, on: bool) -> None:
+        cdef bint value = on
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL and need_extras(self.tcb) != NULL:
+                self.tcb.extras.urgent_1122 = value
+            unlock(self.owner.host)
+
+    def set_keepalive(self, bint on, idle: int = 0, interval: int = 0, count: int = 0) -> None:
+        """SND-8; 0 stands for the configured value."""
+        cdef int64_t wait = checked_duration("idle", idle)
+        cdef int64_t between = checked_duration("interval", interval)
+        cdef uint8_t probes = count
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL:
+                set_keepalive(self.tcb, on, wait or self.tcb.transport.tunables.keepalive_time,
+                              between or self.tcb.transport.tunables.keepalive_interval,
+                              probes or <uint8_t> self.tcb.transport.tunables.keepalive_count,
+                              host_time(self.owner.host))
+            leave(self.owner.host)
+
+    @property
+    def user_timeout(self) -> int | None:
+        cdef int64_t duration = 0
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL and self.tcb.extras != NULL:
+                duration = self.tcb.extras.user_timeout
+            unlock(self.owner.host)
+        return None if duration == NEVER else duration
+
+    @user_timeout.setter
+    def user_timeout(self, duration: int | None) -> None:
+        cdef int64_t limit = NEVER if duration is None else checked_duration("user_timeout", duration)
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL:
+                set_user_timeout(self.tcb, limit, host_time(self.owner.host))
+            leave(self.owner.host)
+
+    def advertise_user_timeout(self, duration: int) -> None:
+        """Sends the user timeout option (RFC 5482), and honours the peer's from now on."""
+        cdef int64_t advertised = checked_duration("duration", duration)
+        with nogil:
+            enter(self.owner.host)
+            if self.tcb != NULL:
+                enable_timeout_option(self.tcb, advertised, host_time(self.owner.host))
+            leave(self.owner.host)
+
     def set_syn_timing(self, initial_rto: int, retries: int) -> None:
         """First SYN time-out in ns and number of further SYNs."""
         cdef int64_t rto = initial_rto
@@ -429,3 +567,9 @@ cdef uint32_t checked_size(str name, object size) except? 0xffffffff:
     if not 0 <= size <= 0x3fffffff:
         raise ValueError(f"{name} is {size}, but must be between 0 and {0x3fffffff} bytes")
     return size
+
+
+cdef int64_t checked_duration(str name, object duration) except? -1:
+    if not 0 <= duration < 1 << 62:
+        raise ValueError(f"{name} is {duration} ns, but must be between 0 and {(1 << 62) - 1}")
+    return duration

@@ -74,12 +74,19 @@ class Engine:
         local_address: bytes | None = None,
         syn_timing: tuple[int, int] | None = None,
         icmp_fails_connect: bool = False,
+        user_timeout_option: int = 0,
+        fast_open: bool = False,
+        data: Buffer = b"",
     ) -> Endpoint | int:
         """Starts an active open (RFC 9293 3.10.1) and returns at once, in SYN-SENT.
 
         local_port must have been reserved or chosen; remote is (packed address, port in host order).
         syn_timing: first SYN time-out in ns and number of further SYNs (LISTEN-70); None: those of the tunables.
         icmp_fails_connect: an ICMP error ends the handshake with UNREACHABLE (OPT-49).
+        user_timeout_option: ADV_UTO in ns, told with the SYN already (RFC 5482); 0: the option is off.
+        fast_open: ask for a cookie, or use the one there is (TCPX-6, RFC 7413). data: the first bytes to send, taken
+        before the SYN leaves; with a cookie they go with it, and a copy of that SYN may bring them to the peer's
+        program twice (RFC 7413 2.1). ValueError: more of them than the send buffer takes.
         Returns a negative status: IN_USE (four-tuple taken), UNREACHABLE (no route), NO_BUFFERS.
         """
     def listen(
@@ -91,10 +98,13 @@ class Engine:
         rank: int = 0,
         conditional: bool = False,
         paused: bool = False,
+        user_timeout_option: int = 0,
+        fast_open: bool = False,
     ) -> Listener | int:
         """Makes a listener; address None: the wildcard. rank orders those of one address, lowest first (BIND-25).
 
-        conditional, paused: as the properties of Listener, in force before the first SYN can come.
+        conditional, paused: as the properties of Listener, in force before the first SYN can come; fast_open too.
+        user_timeout_option: ADV_UTO of its connections in ns (RFC 5482), 0: off.
         """
     def choose_port(self, low: int, high: int, taken: Sequence[int] | set[int] = ...) -> int:
         """A port of low..high (RFC 6056 algorithm 3's random start) that is not in `taken`; 0 when none is free."""

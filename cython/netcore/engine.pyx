@@ -7,11 +7,14 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.device cimport device_inject
 from netcore.drive cimport HostHandle, enter, host_time, leave, next_deadline, run_deadlines, settle, unlock
 from netcore.ending cimport abort_everything, count_undelivered
-from netcore.endpoint cimport Endpoint, algorithm_argument, algorithm_names, pack_address, wrap_connection
+from netcore.endpoint cimport (
+    Endpoint, algorithm_argument, algorithm_names, checked_duration, pack_address, wrap_connection,
+)
 from netcore.host cimport host_open, host_t
 from netcore.ip.routes cimport interface_t, netmask_of, next_hop
 from netcore.listener cimport Listener, wrap_listener
 from netcore.posix cimport PLAIN_ALLOCATION, RACE_DETECTOR, free, memset
+from netcore.storage.byte_queue cimport queue_append
 from netcore.storage.captures cimport captured_octets, captured_t
 from netcore.storage.chunks cimport chunk_give, chunk_t
 from netcore.storage.deadlines cimport NEVER
@@ -21,13 +24,16 @@ from netcore.storage.table cimport table_chain, table_node_t
 from netcore.tcp.backlog cimport open_listener
 from netcore.tcp.calls cimport open_active
 from netcore.tcp.counters cimport counters_t
+from netcore.tcp.extras cimport FAST_OPEN_WANTED
 from netcore.tcp.statistics cimport statistics_t
 from netcore.tcp.table cimport choose_free_port, find_entry
 from netcore.tcp.tcb cimport (
     ENTRY_CONNECTION, STATE_COUNT, STATUS_NO_BUFFERS, STATUS_UNREACHABLE, Status, congestion_t, endpoint_t, entry_t,
-    is_legal, listener_t, name_of_state, tcb_t, timewait_t,
+    is_legal, listener_t, name_of_state, need_extras, tcb_t, timewait_t,
 )
 from netcore.tcp.tunables cimport set_default_tunables, tunables_t
+from netcore.tcp.user_timeout cimport enable_timeout_option
+from netcore.tuning cimport merge_tunables
 from netcore.wire.address cimport address_of_ipv4, address_t, is_unicast_ipv4
 from netcore.wire.octets cimport load32
 
@@ -62,44 +68,6 @@ def build_information() -> dict[str, object]:
         "connection_bytes": sizeof(tcb_t), "time_wait_bytes": sizeof(timewait_t), "listener_bytes": sizeof(listener_t),
         "statistics_bytes": sizeof(statistics_t),
     }
-
-
-# what the core can work with; where a tunable does not stand here, any number will do
-cdef dict BOUNDS = {
-    "rto_minimum": (1_000_000, 3_600_000_000_000), "rto_maximum": (1_000_000, 3_600_000_000_000),
-    "syn_retries": (0, 255), "quick_acks": (0, 255), "maximum_holes": (1, 256), "initial_window": (1, 1 << 16),
-    "send_buffer": (0, 0x3fffffff), "receive_buffer": (1, 0x3fffffff), "send_buffer_maximum": (0, 0x3fffffff),
-    "receive_buffer_maximum": (1, 0x3fffffff), "maximum_superframe": (536, 65483), "path_mtu_minimum": (104, 65535),
-    "ecn": (0, 3), "ttl": (0, 255), "neighbor_limit": (1, 1 << 31), "connection_statistics": (0, 1),
-}
-
-
-cdef tunables_t merge_tunables(dict given) except *:
-    cdef tunables_t tunables
-    cdef dict merged
-    set_default_tunables(&tunables)
-    merged = tunables
-    for name, value in given.items():
-        if name not in merged:
-            raise ValueError(f"{name} is no tunable; known are {', '.join(sorted(merged))}")
-        if not isinstance(value, int) or not 0 <= value < 1 << 62:
-            raise ValueError(f"{name} is {value!r}, but must be a whole number from 0 to {(1 << 62) - 1}")
-        merged[name] = int(value)
-    for name in ("send_buffer", "receive_buffer"):
-        maximum = f"{name}_maximum"
-        if maximum not in given:
-            merged[maximum] = merged[name] if name in given else merged[maximum]
-        elif name not in given:
-            merged[name] = min(merged[name], merged[maximum])
-        if merged[name] > merged[maximum]:
-            raise ValueError(f"{name} is {merged[name]} bytes, but {maximum} is {merged[maximum]}")
-    for name, (least, most) in BOUNDS.items():
-        if not least <= merged[name] <= most:
-            raise ValueError(f"{name} is {merged[name]}, but must be between {least} and {most}")
-    if merged["rto_minimum"] > merged["rto_maximum"]:
-        raise ValueError(f"rto_minimum is {merged['rto_minimum']} ns, but rto_maximum is {merged['rto_maximum']} ns")
-    tunables = merged
-    return tunables
 
 
 cdef address_t ipv4_argument(str name, object text) except *:
@@ -292,7 +260,8 @@ cdef class Engine(HostHandle):
                 return found
 
     def connect(self, local_port: int, remote: tuple[bytes, int], *, local_address: bytes | None = None,
-                syn_timing: tuple[int, int] | None = None, icmp_fails_connect: bool = False) -> Endpoint | int:
+                syn_timing: tuple[int, int] | None = None, icmp_fails_connect: bool = False,
+                user_timeout_option: int = 0, bint fast_open=False, data=b"") -> Endpoint | int:
         """Starts an active open and returns at once, in SYN-SENT, or a negative status."""
         cdef int64_t initial_rto = 0
         cdef uint8_t retries = 0
@@ -304,6 +273,13 @@ cdef class Engine(HostHandle):
         cdef uint16_t peer_port = port_argument("remote port", remote[1])
         cdef Status status = STATUS_UNREACHABLE
         cdef tcb_t* tcb = NULL
+        cdef int64_t advertised = checked_duration("user_timeout_option", user_timeout_option)
+        cdef bytes text = bytes(data)
+        cdef const uint8_t* octets = text
+        cdef uint64_t length = len(text)
+        if length > <uint64_t> self.host.transport.tunables.send_buffer:
+            raise ValueError(f"data has {length} bytes, but a send buffer takes "
+                             f"{self.host.transport.tunables.send_buffer}")
         if local_address is not None:
             local = packed_argument("local_address", local_address)
         if syn_timing is not None:
@@ -318,11 +294,18 @@ cdef class Engine(HostHandle):
                 # before the first SYN leaves: its time-out counts as well
                 tcb.span.syn_rto = initial_rto
                 tcb.syn_retries = retries
+            if tcb != NULL and advertised:
+                enable_timeout_option(tcb, advertised, host_time(self.host))
+            if tcb != NULL and length:
+                queue_append(&tcb.send_queue, &self.host.transport.pool, octets, length)
+            if tcb != NULL and fast_open and need_extras(tcb) != NULL:
+                tcb.extras.fast_open = FAST_OPEN_WANTED
             leave(self.host)
         return wrap_connection(self, tcb) if tcb != NULL else status
 
     def listen(self, address: bytes | None, port: int, backlog: int, *, rank: int = 0,
-               conditional: bool = False, paused: bool = False) -> Listener | int:
+               conditional: bool = False, paused: bool = False, user_timeout_option: int = 0,
+               bint fast_open=False) -> Listener | int:
         """Makes a listener; address None: the wildcard."""
         cdef address_t local = address_of_ipv4(0) if address is None else packed_argument("address", address)
         cdef uint16_t number = port_argument("port", port)
@@ -330,6 +313,7 @@ cdef class Engine(HostHandle):
         cdef uint32_t order = rank
         cdef bint wait = conditional
         cdef bint pause = paused
+        cdef int64_t advertised = checked_duration("user_timeout_option", user_timeout_option)
         cdef listener_t* listener
         with nogil:
             enter(self.host)
@@ -337,6 +321,8 @@ cdef class Engine(HostHandle):
             if listener != NULL:
                 listener.conditional = wait
                 listener.paused = pause
+                listener.advertised_timeout = advertised
+                listener.fast_open = fast_open
             leave(self.host)
         return wrap_listener(self, listener) if listener != NULL else STATUS_NO_BUFFERS
 

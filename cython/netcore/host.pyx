@@ -16,6 +16,7 @@ from netcore.storage.slab cimport slab_close, slab_open
 from netcore.storage.table cimport table_close, table_node_t, table_open
 from netcore.tcp.backlog cimport close_listener
 from netcore.tcp.congestion.algorithms cimport algorithm_at
+from netcore.tcp.extras cimport extras_t
 from netcore.tcp.flight cimport flight_t, sent_t
 from netcore.tcp.keys cimport keys_close, keys_open, signature_t
 from netcore.tcp.lifecycle cimport bury, end_time_wait, finish, let_go
@@ -56,6 +57,7 @@ cdef void derive_secrets(host_t* host, const uint8_t* seed, size_t length) noexc
     derive_key(&host.fragments.key, &master, 8)
     derive_key(&host.identifications.key, &master, 9)
     derive_key(&host.error_rate.key, &master, 10)
+    derive_key(&transport.fast_open_key, &master, 11)
     word = 5
     transport.random.state = siphash(&master, &word, 1)
     word = 7
@@ -74,6 +76,7 @@ cdef bint transport_open(transport_t* transport, const tunables_t* tunables) noe
     slab_open(&transport.searches, sizeof(path_search_t))
     slab_open(&transport.signatures, sizeof(signature_t))
     keys_open(&transport.keys)
+    slab_open(&transport.extras, sizeof(extras_t))
     deadlines_open(&transport.deadlines)
     transport.port_users = <unsigned int*> calloc(65536, sizeof(unsigned int))
     transport.control = <segment_out_t*> malloc(CONTROL_CAPACITY * sizeof(segment_out_t))
@@ -165,9 +168,11 @@ cdef void host_close(host_t* host) noexcept nogil:
     paths_close(&transport.paths)
     slab_close(&transport.signatures)
     keys_close(&transport.keys)
+    slab_close(&transport.extras)
     chunk_pool_close(&transport.pool)
     free(transport.port_users)
     free(transport.control)
+    free(transport.remembered)
     pthread_mutex_destroy(&host.turnstile)
     pthread_mutex_destroy(&host.lock)
     free(host)

@@ -42,6 +42,11 @@ class Listener:
     @paused.setter
     def paused(self, on: bool) -> None: ...
     @property
+    def fast_open(self) -> bool:
+        """SYNs with a right cookie bring their text at once (TCPX-6); a copied SYN brings it twice (RFC 7413 2.1)."""
+    @fast_open.setter
+    def fast_open(self, on: bool) -> None: ...
+    @property
     def under_attack(self) -> bool:
         """SYNs are answered with cookies (LISTEN-74)."""
     def set_backlog(self, backlog: int) -> None:

@@ -128,6 +128,25 @@ cdef class Listener:
             unlock(self.owner.host)
 
     @property
+    def fast_open(self) -> bool:
+        cdef bint on = False
+        with nogil:
+            enter(self.owner.host)
+            if self.listener != NULL:
+                on = self.listener.fast_open
+            unlock(self.owner.host)
+        return on
+
+    @fast_open.setter
+    def fast_open(self, on: bool) -> None:
+        cdef bint value = on
+        with nogil:
+            enter(self.owner.host)
+            if self.listener != NULL:
+                self.listener.fast_open = value
+            unlock(self.owner.host)
+
+    @property
     def under_attack(self) -> bool:
         cdef bint on = False
         with nogil:

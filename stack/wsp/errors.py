@@ -44,6 +44,7 @@ STATUS_CODES: Final[dict[int, int]] = {
     core.UNREACHABLE: constants.WSAEHOSTUNREACH,
     core.INVALID: constants.WSAEINVAL,
     core.HANDLE_CLOSED: constants.WSAENOTSOCK,
+    core.NET_RESET: constants.WSAENOTCONN,  # a call that waited when it happened says WSAENETRESET
 }
 
 

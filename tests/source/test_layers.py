@@ -38,7 +38,7 @@ CORE_LEVELS: list[str] = [
     "impair",
     "device relay",
     "drive",
-    "buffers copying ending",
+    "buffers copying ending tuning",
     "endpoint",
     "listener connections keyring",
     "waiter",
@@ -56,15 +56,15 @@ CORE_LEVELS: list[str] = [
 
 INNER_LEVELS: dict[str, list[str]] = {
     "tcp": [
-        "seqnum isn rtt tunables counters flight keys",
+        "seqnum isn rtt tunables counters extras flight keys",
         "tcb codes",
         "accurate_ecn statistics",
         "autotune delivery ecn signature",
-        "options window half_open table reassembly scoreboard congestion pacing",
+        "options window half_open table reassembly scoreboard congestion pacing urgent fastopen",
         "lifecycle rack undo path_mtu",
-        "recovery cookies fastopen reporting",
+        "recovery cookies keepalive user_timeout reporting",
         "backlog",
-        "acks",
+        "acks acknowledging",
         "output timers calls info errors",
         "input",
     ],

@@ -14,6 +14,7 @@ LONGEST = 500
 # Files that may be longer, and why.
 LONG_FILES: dict[str, str] = {
     "LICENSE": "the licence's own text",
+    "cython/netcore/endpoint.pyx": "one class: the calls of a connection",
     "cython/netcore/impair.pyx": "every fault of a link in the one order in which fate is drawn, and its Python face",
     "cython/netcore/tcp/tcb.pxd": "the structs of a connection, its listener and its host refer to one another",
 }

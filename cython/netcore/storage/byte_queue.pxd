@@ -1,7 +1,7 @@
 """A queue of bytes in chunks: append at the tail, drop at the head, gather from anywhere without copying."""
 
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
-from netcore.posix cimport iovec, memcpy
+from netcore.posix cimport iovec, memcpy, memmove
 from netcore.storage.chunks cimport (
     LARGE_CHUNK, SMALL_CHUNK, chunk_give, chunk_give_list, chunk_pool_t, chunk_t, chunk_take,
 )
@@ -118,6 +118,33 @@ cdef inline void queue_drop(byte_queue_t* queue, chunk_pool_t* pool, uint64_t le
         if chunk == queue.cursor:
             queue.cursor = NULL
         chunk_give(pool, chunk)
+
+
+cdef inline uint8_t queue_extract(byte_queue_t* queue, chunk_pool_t* pool, uint64_t offset) noexcept nogil:
+    """Takes one byte out of the middle; there must be one at `offset`."""
+    cdef chunk_t* chunk = queue.head
+    cdef chunk_t* before = NULL
+    cdef uint8_t octet
+    cdef uint32_t at
+    while offset >= chunk.end - chunk.start:
+        offset -= chunk.end - chunk.start
+        before = chunk
+        chunk = chunk.next
+    at = chunk.start + <uint32_t> offset
+    octet = chunk.data[at]
+    memmove(chunk.data + at, chunk.data + at + 1, chunk.end - at - 1)
+    chunk.end -= 1
+    queue.length -= 1
+    queue.cursor = NULL
+    if chunk.end == chunk.start:
+        if before == NULL:
+            queue.head = chunk.next
+        else:
+            before.next = chunk.next
+        if queue.tail == chunk:
+            queue.tail = before
+        chunk_give(pool, chunk)
+    return octet
 
 
 cdef inline void queue_clear(byte_queue_t* queue, chunk_pool_t* pool) noexcept nogil:

@@ -7,6 +7,7 @@ from netcore.storage.deadlines cimport NEVER
 from netcore.tcp.autotune cimport tune_send
 from netcore.tcp.delivery cimport note_min_rtt
 from netcore.tcp.ecn cimport is_echo_obeyed
+from netcore.tcp.fastopen cimport settle_syn_text
 from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.pacing cimport set_pace
 from netcore.tcp.path_mtu cimport adopt_path, take_path_news
@@ -19,6 +20,7 @@ from netcore.tcp.tcb cimport (
     FIN_WAIT_2, READY_SENT, READY_WRITABLE, TIMER_ORPHAN, TIMER_RETRANSMIT, TIMESTAMP_TICK, backed_off_rto, cancel,
     flight_size, notify, queue_seq, schedule, tcb_t, time_since_echo, want_ack, want_output,
 )
+from netcore.tcp.user_timeout cimport end_waiting
 from netcore.wire.tcp cimport FIN, SYN, segment_t
 
 
@@ -74,9 +76,20 @@ cdef void sample_round_trip(tcb_t* tcb, const segment_t* seg, uint32_t acked, in
     tcb.backoff = 0
 
 
+cdef void restart_timer(tcb_t* tcb, int64_t now) noexcept nogil:
+    """RFC 6298 5.2, 5.3"""
+    if tcb.snd_una == tcb.snd_nxt:
+        cancel(tcb, TIMER_RETRANSMIT)
+    else:
+        schedule(tcb, TIMER_RETRANSMIT, now + backed_off_rto(tcb))
+
+
 cdef void take_ack_of_syn(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
     cdef bint sent_again = tcb.retries != 0
-    tcb.snd_una = tcb.rack_fack = seg.ack
+    # text that went early is acknowledged like any other, behind this
+    tcb.snd_una = tcb.rack_fack = tcb.iss + 1 if tcb.early else seg.ack
+    if tcb.extras != NULL and tcb.extras.syn_text:
+        settle_syn_text(tcb, seg.ack)
     tcb.recover = tcb.snd_una - 1
     tcb.span.min_rtt_since = 0
     sample_round_trip(tcb, seg, 0, 0 if sent_again or tcb.last_sent == NEVER else now - tcb.last_sent, now)
@@ -88,18 +101,20 @@ cdef void take_ack_of_syn(tcb_t* tcb, const segment_t* seg, int64_t now) noexcep
     tcb.last_sent = NEVER
     tcb.delivered_at = now
     adopt_path(tcb, now)
-    tcb.congestion.begin(tcb, now)
+    if not tcb.early:
+        tcb.congestion.begin(tcb, now)
     # the first window is paced as well, where its round trip is known
     set_pace(tcb)
     tcb.retries = 0
     tcb.backoff = 0
     tcb.soft_error = 0
+    end_waiting(tcb, now)
     # the window of a SYN is not scaled (RFC 7323 2.2)
     tcb.snd_wnd = seg.wnd if seg.flags & SYN else seg.wnd << tcb.snd_wind_shift
     tcb.max_snd_wnd = tcb.snd_wnd
     tcb.snd_wl1 = seg.seq
     tcb.snd_wl2 = seg.ack
-    cancel(tcb, TIMER_RETRANSMIT)
+    restart_timer(tcb, now)
     want_output(tcb)
 
 
@@ -123,6 +138,7 @@ cdef void advance_una(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, in
     sample_round_trip(tcb, seg, sample.acked, sample.oldest_rtt, now)
     tcb.retries = 0
     tcb.soft_error = 0
+    end_waiting(tcb, now)
     if tcb.path != NULL:
         take_path_news(tcb, now)
     if not tcb.timestamps and seq_geq(tcb.snd_una, tcb.recover):
@@ -130,14 +146,6 @@ cdef void advance_una(tcb_t* tcb, const segment_t* seg, ack_sample_t* sample, in
         tcb.backoff = 0
     tcb.persisting = False
     want_output(tcb)
-
-
-cdef void restart_timer(tcb_t* tcb, int64_t now) noexcept nogil:
-    """RFC 6298 5.2, 5.3"""
-    if tcb.snd_una == tcb.snd_nxt:
-        cancel(tcb, TIMER_RETRANSMIT)
-    else:
-        schedule(tcb, TIMER_RETRANSMIT, now + backed_off_rto(tcb))
 
 
 cdef void take_window(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
@@ -192,6 +200,7 @@ cdef void take_ack(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil
     elif seg.ack == tcb.snd_una and tcb.persisting:
         # SND-5: a peer that answers probes is alive, however long its window stays closed
         tcb.retries = 0
+        end_waiting(tcb, now)
     if sample.acked or sample.delivered or sample.duplicate or sample.dsack or sample.congestion_echo:
         take_news(tcb, seg, &sample, now)
         set_pace(tcb)

@@ -79,14 +79,14 @@ cdef void tune_receive(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept n
     trip = tcb.receive_trip if tcb.receive_trip else tcb.rtt.srtt
     if trip < SHORTEST_ROUND:
         trip = SHORTEST_ROUND
-    if tcb.round_since == 0:
+    if tcb.since.round == 0:
         tcb.round_first = tcb.irs + 1
-    elif now - tcb.round_since < trip:
+    elif now - tcb.since.round < trip:
         return
     else:
         grow_receive(tcb, first - tcb.round_first)
         tcb.round_first = first
-    tcb.round_since = now
+    tcb.since.round = now
 
 
 cdef void tune_send(tcb_t* tcb) noexcept nogil:

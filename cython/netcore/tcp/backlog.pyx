@@ -5,11 +5,13 @@ from netcore.storage.links cimport link_t, list_append, list_first, list_last, l
 from netcore.storage.slab cimport slab_give, slab_take
 from netcore.tcp.backlog cimport occupancy
 from netcore.tcp.cookies cimport is_cookie_due, judge_flood, send_cookie, take_cookie
+from netcore.tcp.fastopen cimport take_early_text
 from netcore.tcp.half_open cimport count_aged, join_half_open, leave_half_open
 from netcore.tcp.lifecycle cimport (
     abort_connection, dismiss_watchers, finish, give_birth, let_go, new_control, reset_stray,
 )
 from netcore.tcp.options cimport take_syn_options
+from netcore.tcp.path_mtu cimport adopt_path
 from netcore.tcp.signature cimport sign_segment
 from netcore.tcp.table cimport insert_listener, remove_listener
 from netcore.tcp.tcb cimport (
@@ -17,6 +19,7 @@ from netcore.tcp.tcb cimport (
     STATUS_TIMED_OUT, STATUS_WOULD_BLOCK, SYN_RECEIVED, TIMER_RETRANSMIT, Status, cancel, change_state, listener_t,
     notify, schedule, segment_out_t, tcb_t, transport_t, want_output,
 )
+from netcore.tcp.user_timeout cimport enable_timeout_option, take_timeout_option
 from netcore.wire.address cimport address_t
 from netcore.wire.tcp cimport ACK, FIN, RST, SYN, segment_t
 
@@ -86,6 +89,8 @@ cdef tcb_t* begin_passive(listener_t* listener, const segment_t* seg, int64_t no
     tcb.listener = listener
     tcb.span.syn_rto = listener.transport.tunables.rto_initial
     take_syn(tcb, seg, now)
+    if listener.advertised_timeout and enable_timeout_option(tcb, listener.advertised_timeout, now):
+        take_timeout_option(tcb, seg)
     return tcb
 
 
@@ -110,8 +115,25 @@ cdef void answer_syn(tcb_t* tcb, int64_t now) noexcept nogil:
 
 cdef void admit(listener_t* listener, const segment_t* seg, int64_t now) noexcept nogil:
     cdef tcb_t* tcb = begin_passive(listener, seg, now)
-    if tcb != NULL:
+    if tcb == NULL:
+        return
+    if listener.fast_open and take_early_text(tcb, seg, now):
+        answer_early(tcb, now)
+    else:
         answer_syn(tcb, now)
+
+
+cdef void answer_early(tcb_t* tcb, int64_t now) noexcept nogil:
+    """RFC 7413 4.2.2: the program may accept the connection, read and answer while its SYN,ACK is on the way."""
+    change_state(tcb, SYN_RECEIVED)
+    tcb.delivered_at = now
+    adopt_path(tcb, now)
+    tcb.congestion.begin(tcb, now)
+    tcb.syn_wanted = True
+    want_output(tcb)
+    tcb.transport.counters.PassiveOpens += 1
+    list_append(&tcb.listener.finished, &tcb.queue_link, tcb)
+    notify(tcb.transport, &tcb.listener.endpoint, READY_ACCEPTABLE)
 
 
 cdef tcb_t* ack_arrives(listener_t* listener, const segment_t* seg, int64_t now) noexcept nogil:

@@ -16,6 +16,9 @@ cdef bint send_text(tcb_t* tcb, const uint8_t* text, uint64_t length) noexcept n
 cdef void send_chunk(tcb_t* tcb, chunk_t* chunk) noexcept nogil
 # STATUS_OK when bytes are there to be received or the stream has ended (then `ended`), else why not.
 cdef Status may_receive(const tcb_t* tcb, bint* ended) noexcept nogil
+# The same for an urgent byte out of line: STATUS_OK with it in `octet`, or with the end in `ended`; STATUS_INVALID when
+# they stay inline.
+cdef Status receive_urgent(tcb_t* tcb, uint8_t* octet, bint peek, bint* ended) noexcept nogil
 # Copies up to `length` bytes; how many.
 cdef uint64_t receive_text(tcb_t* tcb, uint8_t* destination, uint64_t length) noexcept nogil
 # Unlinks whole chunks of at most `length` bytes altogether, to be copied without the lock; NULL when the first is

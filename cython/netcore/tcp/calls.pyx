@@ -7,10 +7,11 @@ from netcore.tcp.lifecycle cimport abort_connection, finish, give_birth, let_go
 from netcore.tcp.table cimport find_entry
 from netcore.tcp.tcb cimport (
     CLOSED, CLOSE_WAIT, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, LAST_ACK, READY_CONNECTED, READY_FAILED,
-    READY_PEER_CLOSED, READY_READABLE, READY_SENT, READY_WRITABLE, STATUS_ABORTED, STATUS_IN_USE, STATUS_NOT_CONNECTED,
-    STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, STATUS_WOULD_BLOCK, SYN_RECEIVED, SYN_SENT, State, Status,
-    TIMER_ORPHAN, change_state, schedule, tcb_t, transport_t, want_ack, want_output,
+    READY_PEER_CLOSED, READY_READABLE, READY_SENT, READY_URGENT, READY_WRITABLE, STATUS_ABORTED, STATUS_IN_USE,
+    STATUS_NOT_CONNECTED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, STATUS_WOULD_BLOCK, SYN_RECEIVED, SYN_SENT,
+    State, Status, TIMER_ORPHAN, change_state, schedule, tcb_t, transport_t, want_ack, want_output,
 )
+from netcore.tcp.urgent cimport is_late_byte_due, pass_marks, take_urgent
 from netcore.tcp.window cimport is_window_update_due
 from netcore.wire.address cimport address_t
 
@@ -40,7 +41,7 @@ cdef tcb_t* open_active(transport_t* transport, const address_t* local, uint16_t
 
 
 cdef bint is_connecting(const tcb_t* tcb) noexcept nogil:
-    return tcb.state == SYN_SENT or tcb.state == SYN_RECEIVED
+    return tcb.state == SYN_SENT or (tcb.state == SYN_RECEIVED and not tcb.early)
 
 
 cdef Status may_send(const tcb_t* tcb, uint64_t length) noexcept nogil:
@@ -50,7 +51,7 @@ cdef Status may_send(const tcb_t* tcb, uint64_t length) noexcept nogil:
         return STATUS_NOT_CONNECTED
     if tcb.fin_queued:
         return STATUS_SHUT_DOWN
-    if tcb.state != ESTABLISHED and tcb.state != CLOSE_WAIT:
+    if tcb.state != ESTABLISHED and tcb.state != CLOSE_WAIT and not tcb.early:
         return STATUS_NOT_CONNECTED
     if tcb.send_queue.length >= tcb.send_limit and tcb.send_queue.length:
         return STATUS_WOULD_BLOCK
@@ -70,12 +71,20 @@ cdef void send_chunk(tcb_t* tcb, chunk_t* chunk) noexcept nogil:
     want_output(tcb)
 
 
+cdef bint may_transfer(const tcb_t* tcb) noexcept nogil:
+    return tcb.state >= ESTABLISHED or tcb.early
+
+
 cdef Status may_receive(const tcb_t* tcb, bint* ended) noexcept nogil:
     ended[0] = False
     if tcb.receive_shut:
         return STATUS_SHUT_DOWN
-    if tcb.receive_queue.length:
+    if tcb.receive_queue.length or is_late_byte_due(tcb):
         return STATUS_OK
+    return why_nothing(tcb, ended)
+
+
+cdef Status why_nothing(const tcb_t* tcb, bint* ended) noexcept nogil:
     if tcb.status != STATUS_OK:
         return <Status> tcb.status
     if tcb.fin_received:
@@ -86,9 +95,20 @@ cdef Status may_receive(const tcb_t* tcb, bint* ended) noexcept nogil:
     return STATUS_WOULD_BLOCK
 
 
+cdef Status receive_urgent(tcb_t* tcb, uint8_t* octet, bint peek, bint* ended) noexcept nogil:
+    cdef Status status
+    ended[0] = False
+    if tcb.receive_shut:
+        return STATUS_SHUT_DOWN
+    status = take_urgent(tcb, octet, peek)
+    return why_nothing(tcb, ended) if status == STATUS_WOULD_BLOCK else status
+
+
 cdef uint64_t receive_text(tcb_t* tcb, uint8_t* destination, uint64_t length) noexcept nogil:
     cdef uint64_t size = queue_copy(&tcb.receive_queue, destination, length)
     queue_drop(&tcb.receive_queue, &tcb.transport.pool, size)
+    if tcb.extras != NULL:
+        pass_marks(tcb, size)
     received(tcb)
     return size
 
@@ -110,12 +130,14 @@ cdef chunk_t* receive_chunks(tcb_t* tcb, uint64_t length) noexcept nogil:
     tcb.receive_queue.length -= size
     tcb.receive_queue.cursor = NULL
     last.next = NULL
+    if tcb.extras != NULL:
+        pass_marks(tcb, size)
     received(tcb)
     return first
 
 
 cdef void received(tcb_t* tcb) noexcept nogil:
-    if tcb.state >= ESTABLISHED and not tcb.fin_received and is_window_update_due(tcb):
+    if may_transfer(tcb) and not tcb.fin_received and is_window_update_due(tcb):
         want_ack(tcb)
 
 
@@ -134,7 +156,7 @@ cdef void queue_fin(tcb_t* tcb) noexcept nogil:
 cdef Status shut_send(tcb_t* tcb) noexcept nogil:
     if tcb.fin_queued:
         return STATUS_OK
-    if tcb.state != ESTABLISHED and tcb.state != CLOSE_WAIT:
+    if tcb.state != ESTABLISHED and tcb.state != CLOSE_WAIT and not tcb.early:
         return STATUS_NOT_CONNECTED
     queue_fin(tcb)
     return STATUS_OK
@@ -155,7 +177,7 @@ cdef void close_connection(tcb_t* tcb, int64_t now) noexcept nogil:
     if tcb.state == SYN_SENT:
         # CLOSE-8: no further SYN; a SYN,ACK that comes finds no connection and gets RST
         finish(tcb, STATUS_ABORTED)
-    elif tcb.receive_queue.length and tcb.state > SYN_RECEIVED:
+    elif tcb.receive_queue.length and tcb.state >= SYN_RECEIVED:
         # CLOSE-6, RFC 1122 4.2.2.13: data was lost, the peer must not take this for a quiet end
         tcb.transport.counters.TCPAbortOnClose += 1
         abort_connection(tcb, STATUS_ABORTED)
@@ -179,15 +201,17 @@ cdef void abort_call(tcb_t* tcb) noexcept nogil:
 
 cdef int connection_readiness(const tcb_t* tcb) noexcept nogil:
     cdef int ready = 0
-    if tcb.receive_queue.length or tcb.fin_received or tcb.status != STATUS_OK:
+    if tcb.receive_queue.length or tcb.fin_received or tcb.status != STATUS_OK or is_late_byte_due(tcb):
         ready |= READY_READABLE
+    if tcb.extras != NULL and tcb.extras.held_count and not tcb.extras.urgent_inline:
+        ready |= READY_URGENT
     if tcb.status != STATUS_OK:
         # a terminal status is reported at once by either call (SEL-10)
         ready |= READY_FAILED | READY_WRITABLE | READY_SENT
         if tcb.synchronized:
             # it stays up: a connect that succeeded has, even if the connection was reset before anybody looked
             ready |= READY_CONNECTED
-    elif tcb.state >= ESTABLISHED:
+    elif may_transfer(tcb):
         ready |= READY_CONNECTED
         if tcb.fin_queued or tcb.send_queue.length < tcb.send_limit or tcb.send_queue.length == 0:
             ready |= READY_WRITABLE

@@ -110,6 +110,13 @@ cdef struct counters_t:
     uint64_t TCPAbortOnData
     uint64_t TCPAbortOnClose
     uint64_t TCPAbortOnTimeout
+    uint64_t TCPKeepAlive
+    uint64_t TCPFastOpenActive
+    uint64_t TCPFastOpenActiveFail
+    uint64_t TCPFastOpenPassive
+    uint64_t TCPFastOpenPassiveFail
+    uint64_t TCPFastOpenListenOverflow
+    uint64_t TCPFastOpenCookieReqd
     # Arp
     uint64_t ArpInRequests
     uint64_t ArpInReplies

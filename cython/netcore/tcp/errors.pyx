@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
 from netcore.paths cimport learn_path_mtu, path_mtu_to
+from netcore.tcp.fastopen cimport give_up_fast
 from netcore.tcp.lifecycle cimport finish
 from netcore.tcp.path_mtu cimport path_narrows
 from netcore.tcp.seqnum cimport seq_geq, seq_lt
@@ -80,6 +81,7 @@ cdef void error_arrives(transport_t* transport, const quoted_t* quoted, uint8_t 
         return
     tcb.soft_error = <uint16_t> (kind << 8 | code)
     if tcb.state == SYN_SENT:
+        give_up_fast(tcb, now)
         if tcb.icmp_fails_connect:
             finish(tcb, STATUS_UNREACHABLE)
     elif tcb.state == SYN_RECEIVED and kind == ICMP_UNREACHABLE:

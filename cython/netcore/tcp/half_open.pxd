@@ -8,7 +8,7 @@ from netcore.tcp.tcb cimport listener_t, tcb_t
 cdef inline void join_half_open(listener_t* listener, tcb_t* tcb, int64_t now) noexcept nogil:
     list_append(&listener.half_open, &tcb.queue_link, tcb)
     tcb.listener = listener
-    tcb.born = now
+    tcb.since.half_open = now
     tcb.aged = False
     tcb.transport.half_open += 1
     if listener.young == NULL:
@@ -28,6 +28,7 @@ cdef inline void leave_half_open(tcb_t* tcb) noexcept nogil:
     if tcb.aged:
         tcb.listener.aged -= 1
         tcb.aged = False
+    tcb.since.round = 0
     list_remove(&tcb.queue_link)
     tcb.transport.half_open -= 1
 
@@ -38,7 +39,7 @@ cdef inline uint32_t count_aged(listener_t* listener, int64_t now) noexcept nogi
     cdef tcb_t* tcb
     while listener.young != NULL:
         tcb = <tcb_t*> listener.young.owner
-        if tcb.born >= latest:
+        if tcb.since.half_open >= latest:
             break
         tcb.aged = True
         listener.aged += 1

@@ -13,6 +13,8 @@ from netcore.tcp.acks cimport challenge, is_ack_acceptable, is_fin_acked, take_a
 from netcore.tcp.autotune cimport tune_receive
 from netcore.tcp.backlog cimport handshake_done, listen_arrives, request_arrives
 from netcore.tcp.ecn cimport ECN_ACCURATE, take_congestion_mark, take_setup_again
+from netcore.tcp.fastopen cimport end_early, keep_early_reset, take_cookie_option
+from netcore.tcp.keepalive cimport hear
 from netcore.tcp.lifecycle cimport (
     abort_connection, answer_for_time_wait, end_time_wait, enter_time_wait, finish, reset_stray,
 )
@@ -31,7 +33,9 @@ from netcore.tcp.tcb cimport (
     STATUS_RESET, SYN_RECEIVED, SYN_SENT, TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_RETRANSMIT, change_state, entry_t,
     listener_t, notify, receive_window, schedule, tcb_t, timewait_t, transport_t, want_ack, want_output,
 )
-from netcore.wire.tcp cimport ACK, FIN, RST, SYN, segment_t
+from netcore.tcp.urgent cimport find_urgent, take_pointer
+from netcore.tcp.user_timeout cimport take_timeout_option
+from netcore.wire.tcp cimport ACK, FIN, RST, SYN, URG, segment_t
 
 cdef enum:
     # text of at least this size is worth giving away the frame's chunk for, less is copied
@@ -68,6 +72,8 @@ cdef void segment_arrives(transport_t* transport, segment_t* seg, frame_t* frame
     else:
         tcb = <tcb_t*> entry
     count_arrival(tcb, seg, now)
+    if tcb.extras != NULL:
+        hear(tcb, now)
     if tcb.state == LISTEN:
         request_arrives(tcb, seg, now)
         return
@@ -84,6 +90,8 @@ cdef void segment_arrives(transport_t* transport, segment_t* seg, frame_t* frame
         return
     if not check_ack(tcb, seg, now):
         return
+    if seg.flags & URG:
+        take_pointer(tcb, seg)
     if not take_text(tcb, seg, frame, now):
         return
     check_fin(tcb, seg, now)
@@ -155,6 +163,8 @@ cdef void syn_sent_arrives(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t n
     tcb.rcv_nxt = tcb.last_ack_sent = seg.seq + 1
     tcb.rcv_adv = tcb.rcv_nxt + (tcb.receive_limit if tcb.receive_limit < 65535 else 65535)
     take_syn_options(tcb, seg, now)
+    take_timeout_option(tcb, seg)
+    take_cookie_option(tcb, seg, now)
     if not acked:
         # simultaneous open
         tcb.snd_wnd = tcb.max_snd_wnd = seg.wnd
@@ -248,6 +258,7 @@ cdef bint check_sequence(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil
         acceptable = True
     elif window == 0 and seg.seg_len == 0 and seg.seq == tcb.rcv_nxt + 1 and not seg.flags & RST:
         # RFC 9293 3.10.7.4, the special allowance for valid ACKs: the peer counts the octet of its probe as sent
+        seg.flags &= ~URG
         acceptable = True
     elif seg.seg_len == 0:
         acceptable = in_window(seg.seq, tcb.rcv_nxt, window)
@@ -285,6 +296,8 @@ cdef bint check_reset(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
         challenge(tcb, now)
         return False
     if tcb.state == SYN_RECEIVED:
+        if tcb.early:
+            keep_early_reset(tcb.transport, now)
         if tcb.passive:
             tcb.transport.counters.EmbryonicRsts += 1
         finish(tcb, STATUS_RESET if tcb.passive else STATUS_REFUSED)
@@ -322,6 +335,8 @@ cdef bint check_ack(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
         return False
     record_timestamp(tcb, seg, now)
     take_ack(tcb, seg, now)
+    if seg.user_timeout:
+        take_timeout_option(tcb, seg)
     if not is_fin_acked(tcb):
         return True
     if tcb.state == FIN_WAIT_1:
@@ -342,7 +357,10 @@ cdef void establish(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
     if tcb.ecn & ECN_ACCURATE and not seg.flags & SYN:
         take_first_ack(tcb, seg)
     change_state(tcb, ESTABLISHED)
-    if tcb.listener != NULL:
+    if tcb.early:
+        # an accept may have taken it already
+        end_early(tcb)
+    elif tcb.listener != NULL:
         handshake_done(tcb)
     if tcb.fin_queued:
         # CLOSE was called during a simultaneous open and waited for this
@@ -406,7 +424,8 @@ cdef void acknowledge_text(tcb_t* tcb, segment_t* seg, bint at_once, int64_t now
 cdef bint take_text(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noexcept nogil:
     """Seventh step. False when the connection has ended over it."""
     cdef bint filled = False
-    cdef bint marked
+    cdef bint marked, whole
+    cdef uint32_t before
     if seg.text_length == 0:
         return True
     if tcb.state != ESTABLISHED and tcb.state != FIN_WAIT_1 and tcb.state != FIN_WAIT_2:
@@ -425,7 +444,11 @@ cdef bint take_text(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noe
         count_out_of_order(tcb, seg, keep_out_of_order(tcb, seg.seq, seg.text, seg.text_length))
         owe_duplicate(tcb)
         return True
-    if not take_in_order(tcb, seg, frame, &filled):
+    before = tcb.rcv_nxt
+    whole = take_in_order(tcb, seg, frame, &filled)
+    if tcb.extras != NULL and tcb.extras.mark_count:
+        find_urgent(tcb, before)
+    if not whole:
         # memory ran out: what was copied counts, the rest is sent again
         seg.flags &= ~FIN
         want_ack(tcb)

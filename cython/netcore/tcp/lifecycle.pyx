@@ -6,6 +6,7 @@ from netcore.storage.byte_queue cimport queue_clear
 from netcore.storage.deadlines cimport NEVER, arm, deadlines_release, deadlines_reserve, disarm
 from netcore.storage.links cimport link_t, list_append, list_first, list_remove
 from netcore.storage.slab cimport slab_give, slab_take
+from netcore.tcp.fastopen cimport end_early
 from netcore.tcp.half_open cimport leave_half_open
 from netcore.tcp.isn cimport initial_sequence, timestamp_offset
 from netcore.tcp.reassembly cimport drop_out_of_order
@@ -22,6 +23,7 @@ from netcore.tcp.tcb cimport (
     STATUS_UNREACHABLE, SYN_RECEIVED, SYN_SENT, TIMER_COUNT, TIME_WAIT, State, Status, change_state, endpoint_t,
     entry_t, is_synchronized, notify, receive_window, segment_out_t, tcb_t, timewait_t, transport_t, watch_t,
 )
+from netcore.tcp.urgent cimport forget_urgent
 from netcore.wire.address cimport address_t
 from netcore.wire.tcp cimport ACK, RST, put_timestamps, segment_t
 
@@ -70,6 +72,8 @@ cdef void cancel_all(tcb_t* tcb) noexcept nogil:
     cdef int timer
     for timer in range(<int> TIMER_COUNT):
         tcb.due[timer] = NEVER
+    if tcb.extras != NULL:
+        tcb.extras.keepalive_due = tcb.extras.user_due = NEVER
 
 
 cdef void leave_table(tcb_t* tcb) noexcept nogil:
@@ -113,10 +117,12 @@ cdef void finish(tcb_t* tcb, Status status) noexcept nogil:
     if tcb.status == STATUS_OK:
         tcb.status = status
     change_state(tcb, CLOSED)
+    end_early(tcb)
     leave_table(tcb)
     stop_sending(tcb)
     if status == STATUS_RESET or status == STATUS_ABORTED:
         queue_clear(&tcb.receive_queue, &tcb.transport.pool)
+        forget_urgent(tcb)
     # a half-open connection that ends leaves its listener's queue without a trace (LISTEN-53), a request too
     leave_half_open(tcb)
     if tcb.listener != NULL and tcb.queue_link.where == &tcb.listener.requests:
@@ -219,6 +225,8 @@ cdef void bury(transport_t* transport) noexcept nogil:
         disarm(&transport.deadlines, &tcb.timer)
         deadlines_release(&transport.deadlines)
         end_signature(tcb)
+        if tcb.extras != NULL:
+            slab_give(&transport.extras, tcb.extras)
         slab_give(&transport.tcbs, tcb)
 
 

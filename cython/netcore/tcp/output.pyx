@@ -6,66 +6,62 @@ after a time-out, new text and FIN, a pure ACK.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.storage.deadlines cimport NEVER
+from netcore.tcp.acknowledging cimport acknowledge, address_segment
 from netcore.tcp.autotune cimport largest_window
 from netcore.tcp.delivery cimport mark_app_limited
-from netcore.tcp.ecn cimport codepoint_of_new_text, flags_of_echo, flags_of_syn, flags_of_syn_ack, is_cut_unsafe
+from netcore.tcp.ecn cimport codepoint_of_new_text, flags_of_syn, flags_of_syn_ack, is_cut_unsafe
+from netcore.tcp.extras cimport FAST_OPEN_GIVEN, FAST_OPEN_WANTED
+from netcore.tcp.fastopen cimport give_up_fast, open_fast
 from netcore.tcp.flight cimport SENT_LOST, SENT_SACKED, sent_t
+from netcore.tcp.keepalive cimport may_probe
 from netcore.tcp.options cimport put_syn_options, window_shift_for
 from netcore.tcp.pacing cimport is_too_early, move_pace, pace_of_window, pacing_quantum
 from netcore.tcp.path_mtu cimport note_path_probe, note_sent_again, path_probe_due
 from netcore.tcp.rack cimport schedule_probe
 from netcore.tcp.recovery cimport allowed_flight
-from netcore.tcp.reporting cimport report_received
 from netcore.tcp.scoreboard cimport (
     first_lost, join_lost, last_sent, may_record, sent_again, sent_first, split,
 )
 from netcore.tcp.seqnum cimport seq_gt, seq_lt
-from netcore.tcp.signature cimport sign_segment
+from netcore.tcp.signature cimport options_room, sign_segment
 from netcore.tcp.statistics cimport count_again, count_text_again
 from netcore.tcp.tcb cimport (
     CLOSED, FRTO_OFF, FRTO_SECOND, LISTEN, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, SYN_RECEIVED, SYN_SENT,
-    TIMER_DELAYED_ACK, TIMER_ORPHAN, TIMER_PACING, TIMER_RETRANSMIT, TIME_WAIT, backed_off_rto, cancel, flight_size,
-    is_anything_lost, queue_seq, schedule, segment_out_t, tcb_t, timestamp_now,
+    TIMER_ORPHAN, TIMER_PACING, TIMER_PROBE, TIMER_RETRANSMIT, TIME_WAIT, backed_off_rto, cancel,
+    extras_t, flight_size, is_anything_lost, is_syn_out, queue_seq, schedule, segment_out_t, tcb_t, timestamp_now,
 )
 from netcore.tcp.undo cimport note_retransmission
-from netcore.tcp.window cimport announce_window
-from netcore.wire.ipv4 cimport NOT_ECT
-from netcore.wire.tcp cimport ACK, CWR, FIN, PSH, SYN, put_timestamps
+from netcore.tcp.urgent cimport is_urgent_out
+from netcore.tcp.user_timeout cimport encode_timeout
+from netcore.wire.tcp cimport (
+    ACK, CWR, FIN, PSH, SYN, USER_TIMEOUT_LENGTH, fast_open_length, put_fast_open, put_user_timeout,
+)
 
 cdef enum:
     # where memory is missing
     MEMORY_WAIT = 10000000
 
 
-cdef void address_segment(tcb_t* tcb, segment_out_t* out, uint32_t seq) noexcept nogil:
-    out.local = tcb.entry.local
-    out.remote = tcb.entry.remote
-    out.local_port = tcb.entry.local_port
-    out.remote_port = tcb.entry.remote_port
-    out.seq = seq
-    out.ack = 0
-    out.flags = 0
-    out.options_length = 0
-    out.queue = NULL
-    out.offset = 0
-    out.text_length = 0
-    out.mss = tcb.eff_mss
-    out.ecn = NOT_ECT
-    out.may_fragment = tcb.path != NULL and tcb.path.may_fragment
+cdef void add_syn_extras(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
+    cdef extras_t* extras = tcb.extras
+    if extras.option_enabled and options_room(tcb, out) >= USER_TIMEOUT_LENGTH:
+        # again with the first segment behind it: a SYN's may be lost on a peer that keeps no state (RFC 5482 3.1)
+        out.options_length += put_user_timeout(out.options + out.options_length,
+                                               encode_timeout(extras.advertised_timeout))
+    if tcb.state == SYN_SENT and extras.fast_open == FAST_OPEN_WANTED:
+        # RFC 7413 4.1.3.1: a SYN that has to be sent again goes without option and text
+        open_fast(tcb, out, now)
+    elif (tcb.state == SYN_RECEIVED and tcb.passive and extras.fast_open == FAST_OPEN_GIVEN
+          and options_room(tcb, out) >= fast_open_length(extras.cookie_length)):
+        out.options_length += put_fast_open(out.options + out.options_length, extras.cookie, extras.cookie_length)
 
 
-cdef void acknowledge(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
-    """Every segment of a synchronized connection carries the newest ACK, so none other is due."""
-    out.ack = tcb.rcv_nxt
-    out.flags |= ACK
-    out.flags |= flags_of_echo(tcb)
-    announce_window(tcb, out)
-    if tcb.timestamps:
-        out.options_length = put_timestamps(out.options, timestamp_now(tcb, now), tcb.ts_recent)
-    tcb.last_ack_sent = tcb.rcv_nxt
-    # what the blocks of this ACK cannot say yet is said by a further one
-    tcb.ack_wanted = tcb.sack and not report_received(tcb, out)
-    cancel(tcb, TIMER_DELAYED_ACK)
+cdef bint send_early(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
+    """RFC 7413 4.2.2: text in SYN-RECEIVED; the SYN,ACK's timer is the one that runs."""
+    if not new_text(tcb, out, now):
+        return False
+    cancel(tcb, TIMER_PROBE)
+    return True
 
 
 cdef bint handshake_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
@@ -74,6 +70,8 @@ cdef bint handshake_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcep
     cdef uint32_t window = tcb.receive_limit if tcb.receive_limit < 65535 else 65535
     cdef uint8_t shift
     if not tcb.syn_wanted:
+        if tcb.early and send_early(tcb, out, now):
+            return True
         if tcb.state == SYN_RECEIVED and tcb.ack_wanted:
             address_segment(tcb, out, tcb.snd_nxt)
             acknowledge(tcb, out, now)
@@ -102,10 +100,13 @@ cdef bint handshake_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcep
         shift = window_shift_for(largest_window(tcb))
     out.options_length = put_syn_options(tcb, out.options, scale, sack, timestamps, shift, timestamp_now(tcb, now),
                                          tcb.ts_recent if tcb.state == SYN_RECEIVED else 0)
+    if tcb.extras != NULL:
+        add_syn_extras(tcb, out, now)
     if tcb.snd_nxt == tcb.iss:
-        tcb.snd_nxt = tcb.iss + 1
+        tcb.snd_nxt = tcb.iss + 1 + out.text_length
         tcb.last_sent = now
     else:
+        give_up_fast(tcb, now)
         tcb.transport.counters.TCPSynRetrans += 1
         count_again(tcb, 1)
         # which of them is answered will not be known (Karn)
@@ -143,6 +144,11 @@ cdef uint32_t largest_text(const tcb_t* tcb) noexcept nogil:
         # each segment that is signed has a code of its own
         return tcb.eff_mss
     return tcb.transport.superframe - tcb.transport.superframe % tcb.eff_mss
+
+
+cdef bint is_cut_wrong(const tcb_t* tcb) noexcept nogil:
+    """A device that cuts a superframe repeats its flags and pointer; CWR is to be said once, a pointer moves."""
+    return is_cut_unsafe(tcb) or is_urgent_out(tcb)
 
 
 cdef void count_resent(tcb_t* tcb, uint32_t segments) noexcept nogil:
@@ -200,7 +206,7 @@ cdef bint send_again(tcb_t* tcb, segment_out_t* out, bint at_once, int64_t now) 
         room = tcb.eff_mss
     if not at_once and is_too_early(tcb, now):
         return False
-    most = pacing_quantum(tcb, largest_text(tcb)) if not is_cut_unsafe(tcb) else tcb.eff_mss
+    most = pacing_quantum(tcb, largest_text(tcb)) if not is_cut_wrong(tcb) else tcb.eff_mss
     if most > room:
         most = room - room % tcb.eff_mss
     if most > <uint32_t> window:
@@ -282,6 +288,9 @@ cdef bint probe(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
 
 cdef void start_persist(tcb_t* tcb, int64_t now) noexcept nogil:
     """Data waits, nothing is in flight that would bring an ACK: a timer must, or a lost update would stall for ever."""
+    if tcb.early:
+        # the SYN,ACK is sent again, and its ACK tells of the window
+        return
     if not tcb.persisting:
         tcb.persisting = True
         schedule(tcb, TIMER_RETRANSMIT, now + backed_off_rto(tcb))
@@ -325,7 +334,8 @@ cdef bint new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     """New text, as much as the windows take and worth a segment (SND-2, SND-3), and FIN behind the last of it."""
     cdef uint32_t sent = tcb.snd_nxt - queue_seq(tcb)
     cdef uint32_t available = <uint32_t> (tcb.send_queue.length - sent)
-    cdef uint32_t flight = flight_size(tcb)
+    # an unacknowledged SYN is no text that others would wait for
+    cdef uint32_t flight = flight_size(tcb) - is_syn_out(tcb)
     cdef int32_t window = <int32_t> (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt)
     cdef uint32_t allowed, room, most, size, worthwhile
     cdef bint fin
@@ -345,8 +355,7 @@ cdef bint new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     allowed = allowed_flight(tcb)
     room = allowed - tcb.in_flight if allowed > tcb.in_flight else 0
     tcb.cwnd_limited = room < available and room <= <uint32_t> window
-    # a device that cuts a superframe repeats its flags, and CWR is to be said once
-    most = pacing_quantum(tcb, largest_text(tcb)) if not is_cut_unsafe(tcb) else tcb.eff_mss
+    most = pacing_quantum(tcb, largest_text(tcb)) if not is_cut_wrong(tcb) else tcb.eff_mss
     size = available if available < most else most
     worthwhile = size
     if size > <uint32_t> window:
@@ -368,10 +377,10 @@ cdef bint new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
             if flight == 0:
                 start_persist(tcb, now)
             return False
-    elif size % tcb.eff_mss and flight and not tcb.nodelay and not tcb.fin_queued:
+    elif size % tcb.eff_mss and flight and not tcb.nodelay and not tcb.fin_queued and not is_urgent_out(tcb):
         # Nagle (RFC 9293 3.7.4): a short tail waits for the ACK, the full segments before it do not
         size -= size % tcb.eff_mss
-    fin = tcb.fin_queued and size == available and <uint32_t> window > size
+    fin = tcb.fin_queued and size == available and <uint32_t> window > size and not tcb.early
     if size == 0 and not fin:
         if available == 0 and flight == 0:
             start_persist(tcb, now)
@@ -424,6 +433,17 @@ cdef bint pure_ack(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     return True
 
 
+cdef bint keepalive_probe(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
+    """SND-8: a number that the peer has acknowledged makes it say what it expects (RFC 9293 3.8.4)."""
+    tcb.extras.keepalive_wanted = False
+    if not may_probe(tcb):
+        return False
+    address_segment(tcb, out, tcb.snd_nxt - 1)
+    acknowledge(tcb, out, now)
+    tcb.transport.counters.TCPKeepAlive += 1
+    return True
+
+
 cdef bint compose(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     if tcb.state == SYN_SENT or tcb.state == SYN_RECEIVED:
         return handshake_segment(tcb, out, now)
@@ -452,6 +472,8 @@ cdef bint compose(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
         if tcb.frto != FRTO_SECOND and send_again(tcb, out, False, now):
             return True
     elif new_text(tcb, out, now) if tcb.path == NULL else new_text_or_probe(tcb, out, now):
+        return True
+    if tcb.extras != NULL and tcb.extras.keepalive_wanted and keepalive_probe(tcb, out, now):
         return True
     if tcb.ack_wanted:
         return pure_ack(tcb, out, now)

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t, uint32_t
 from netcore.tcp.keys cimport MD5_ROOM
 from netcore.tcp.tcb cimport entry_t, segment_out_t, tcb_t, timewait_t, transport_t
-from netcore.wire.tcp cimport AO_OPTION_LENGTH, MD5_OPTION_LENGTH, segment_t
+from netcore.wire.tcp cimport AO_OPTION_LENGTH, MD5_OPTION_LENGTH, OPTIONS_MOST, segment_t
 
 # Gives a connection that is being made what it signs with, if a key of the host's covers its peer. `seg`: the segment
 # that makes it, checked; NULL: ours is the first. False: there is no memory.
@@ -44,6 +44,12 @@ cdef inline uint32_t signature_option(const tcb_t* tcb) noexcept nogil:
     if tcb.signature == NULL:
         return 0
     return MD5_OPTION_LENGTH if tcb.signature.room == MD5_ROOM else AO_OPTION_LENGTH
+
+
+cdef inline uint32_t options_room(const tcb_t* tcb, const segment_out_t* out) noexcept nogil:
+    """Octets that further options of a segment may take (RFC 9293 3.1: at most 40 in all)."""
+    cdef uint32_t taken = out.options_length + signature_option(tcb)
+    return OPTIONS_MOST - taken if taken < OPTIONS_MOST else 0
 
 
 cdef inline uint32_t option_filling(const tcb_t* tcb) noexcept nogil:

@@ -157,7 +157,7 @@ cdef void cover_departure(covered_t* covered, const segment_out_t* out, uint8_t*
     if out.text_length:
         covered.count = queue_gather(out.queue, out.offset, out.text_length, covered.pieces, COVERED_PIECES)
     build_tcp(header, out.local_port, out.remote_port, out.seq, out.ack, <uint8_t> covered.header_length, out.flags,
-              out.wnd)
+              out.wnd, out.up)
     memcpy(header + TCP_HEADER_LENGTH, out.options, out.options_length)
 
 

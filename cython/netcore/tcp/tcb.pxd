@@ -12,9 +12,10 @@ from netcore.storage.deadlines cimport NEVER, arm, deadline_t, deadlines_t
 from netcore.storage.links cimport link_t, list_append, list_t
 from netcore.storage.random cimport random_t
 from netcore.storage.siphash cimport hash_key_t
-from netcore.storage.slab cimport slab_t
+from netcore.storage.slab cimport slab_take, slab_t
 from netcore.storage.table cimport table_node_t, table_t
 from netcore.tcp.counters cimport counters_t
+from netcore.tcp.extras cimport extras_t
 from netcore.tcp.flight cimport ack_sample_t, flight_t
 from netcore.tcp.keys cimport keys_t, signature_t
 from netcore.tcp.rtt cimport rtt_t
@@ -50,6 +51,8 @@ cdef enum Status:
     STATUS_UNREACHABLE = -10
     STATUS_INVALID = -11
     STATUS_HANDLE_CLOSED = -12
+    # the peer answered no keepalive probe (GEN-11)
+    STATUS_NET_RESET = -13
 
 cdef enum Readiness:
     READY_READABLE = 1
@@ -60,6 +63,8 @@ cdef enum Readiness:
     READY_PEER_CLOSED = 32
     READY_SENT = 64
     READY_GONE = 128
+    # an urgent byte can be received out of line, or is announced
+    READY_URGENT = 256
 
 cdef enum EndpointKind:
     ENDPOINT_CONNECTION = 1
@@ -109,6 +114,7 @@ cdef struct endpoint_t:
     uint8_t kind
     # a handle exists that has not let go
     uint8_t held
+    # Readiness bits that came up and nobody has asked for
     int pending
     # borrowed pointer to the Python handle; read and written with the GIL held
     void* handle
@@ -255,6 +261,10 @@ cdef struct listener_t:
     list_t requests
     bint conditional
     bint paused
+    # SYNs with a cookie bring text at once (RFC 7413)
+    bint fast_open
+    # ADV_UTO of its connections, ns (RFC 5482); 0: the option is off
+    int64_t advertised_timeout
     # the first half-open connection that is not counted in `aged` (older than syn_flood_age) yet
     link_t* young
     uint32_t aged
@@ -281,6 +291,12 @@ cdef union span_t:
     int64_t syn_rto
     # since when min_rtt_now is the least
     int64_t min_rtt_since
+
+cdef union since_t:
+    # when it became half-open
+    int64_t half_open
+    # since when what the program takes is counted (autotune), 0: not yet
+    int64_t round
 
 # 1 KiB with its places in the tables (LIM-1): what is small stands beside what is small
 cdef struct tcb_t:
@@ -332,7 +348,7 @@ cdef struct tcb_t:
     # most that it took in a round trip. The program has set the buffer
     int64_t receive_trip
     int64_t trip_since
-    int64_t round_since
+    since_t since
     uint32_t trip_mark
     uint32_t round_first
     uint32_t taken_most
@@ -483,11 +499,13 @@ cdef struct tcb_t:
     uint8_t approved
     # it has been in ESTABLISHED, whatever became of it
     uint8_t synchronized
+    # text goes both ways though its SYN,ACK is not acknowledged yet (RFC 7413)
+    uint8_t early
     link_t output_link
-    # when the SYN came
-    int64_t born
     link_t queue_link
     listener_t* listener
+    # NULL: none of it is used
+    extras_t* extras
 
 # a segment on its way out: egress puts the headers before it
 cdef struct segment_out_t:
@@ -500,6 +518,8 @@ cdef struct segment_out_t:
     uint16_t flags
     uint8_t options_length
     uint16_t wnd
+    # valid with URG
+    uint16_t up
     # the ECN field of its packet (RFC 3168 5)
     uint8_t ecn
     # routers may cut its packet
@@ -513,6 +533,19 @@ cdef struct segment_out_t:
 
 cdef enum:
     CONTROL_CAPACITY = 512
+    # openings with a cookie that were reset and still count (RFC 7413 5.1)
+    EARLY_RESETS_MOST = 256
+
+# what a client knows of a server (RFC 7413 4.1.3)
+cdef struct remembered_t:
+    address_t remote
+    int64_t used_at
+    # at this port it is not asked nor given the cookie before that
+    int64_t not_before
+    uint16_t port
+    uint16_t mss
+    uint8_t cookie_length
+    uint8_t cookie[16]
 
 # everything TCP owns in one host
 cdef struct transport_t:
@@ -532,6 +565,7 @@ cdef struct transport_t:
     paths_t paths
     slab_t signatures
     keys_t keys
+    slab_t extras
     deadlines_t deadlines
     # connections that may have something to send
     list_t output
@@ -558,6 +592,14 @@ cdef struct transport_t:
     uint32_t* port_users
     uint32_t half_open
     uint32_t orphans
+    # Fast Open: the cookies' secret; connections whose text came early and whose handshake is not done; when others of
+    # them were reset, the earliest first; cookies of servers (NULL: none yet)
+    hash_key_t fast_open_key
+    uint32_t early
+    uint32_t early_resets_first
+    uint32_t early_resets_count
+    int64_t early_resets[256]
+    remembered_t* remembered
     # MSS to announce, and the largest text of one frame (0: no superframes)
     uint16_t local_mss
     uint32_t superframe
@@ -615,7 +657,28 @@ cdef inline int64_t earliest_due(const tcb_t* tcb) noexcept nogil:
     for i in range(1, <int> TIMER_COUNT):
         if tcb.due[i] < due:
             due = tcb.due[i]
+    if tcb.extras != NULL:
+        if tcb.extras.keepalive_due < due:
+            due = tcb.extras.keepalive_due
+        if tcb.extras.user_due < due:
+            due = tcb.extras.user_due
     return due
+
+
+cdef inline void schedule_extra(tcb_t* tcb, int64_t* slot, int64_t due) noexcept nogil:
+    """Sets a time-out of `extras`, as schedule does those of every connection."""
+    slot[0] = due
+    if tcb.timer.place == 0 or due < tcb.timer.due:
+        arm(&tcb.transport.deadlines, &tcb.timer, tcb, DEADLINE_CONNECTION, due)
+
+
+cdef inline extras_t* need_extras(tcb_t* tcb) noexcept nogil:
+    """What this connection has beyond others, made when there is none yet; NULL when there is no memory."""
+    if tcb.extras == NULL:
+        tcb.extras = <extras_t*> slab_take(&tcb.transport.extras)
+        if tcb.extras != NULL:
+            tcb.extras.keepalive_due = tcb.extras.user_due = NEVER
+    return tcb.extras
 
 
 cdef inline int64_t backed_off_rto(const tcb_t* tcb) noexcept nogil:
@@ -637,9 +700,14 @@ cdef inline bint is_anything_lost(const tcb_t* tcb) noexcept nogil:
     return tcb.flight != NULL and (tcb.flight.lost_order.first != NULL or tcb.flight.lost_again_order.first != NULL)
 
 
+cdef inline bint is_syn_out(const tcb_t* tcb) noexcept nogil:
+    """Our SYN is not acknowledged yet; numbers alone do not say it, since every 4 GiB they come round to ISS."""
+    return tcb.snd_una == tcb.iss and tcb.state <= SYN_RECEIVED
+
+
 cdef inline uint32_t queue_seq(const tcb_t* tcb) noexcept nogil:
     """Sequence number of the first byte in the send queue."""
-    return tcb.iss + 1 if tcb.snd_una == tcb.iss else tcb.snd_una
+    return tcb.iss + 1 if is_syn_out(tcb) else tcb.snd_una
 
 
 cdef inline uint32_t receive_window(const tcb_t* tcb) noexcept nogil:

@@ -24,6 +24,21 @@ cdef struct tunables_t:
     # orphans (CLOSE-10)
     int64_t fin_wait_2
     int64_t user_timeout
+    # keepalive of a connection that asks for it and names nothing else (SND-8)
+    int64_t keepalive_time
+    int64_t keepalive_interval
+    int64_t keepalive_count
+    # what a peer's user timeout option may make of ours (RFC 5482 3.1: L_LIMIT, U_LIMIT)
+    int64_t user_timeout_least
+    int64_t user_timeout_most
+    # Fast Open (TCPX-6): connections of the host whose text came early and whose handshake is not done (0: none is let
+    # in); how long one that was reset counts; life of a cookie's secret; servers remembered; how long one that does not
+    # do it is left alone
+    int64_t fast_open_pending
+    int64_t fast_open_reset_life
+    int64_t fast_open_key_life
+    int64_t fast_open_servers
+    int64_t fast_open_retry
     # bounds (SEG-15, LIM-2)
     int64_t maximum_holes
     int64_t memory_limit
@@ -101,6 +116,16 @@ cdef inline void set_default_tunables(tunables_t* t) noexcept nogil:
     t.persist_maximum = 60_000_000_000
     t.fin_wait_2 = 60_000_000_000
     t.user_timeout = 300_000_000_000
+    t.keepalive_time = 7_200_000_000_000
+    t.keepalive_interval = 1_000_000_000
+    t.keepalive_count = 10
+    t.user_timeout_least = 100_000_000_000
+    t.user_timeout_most = 3_600_000_000_000
+    t.fast_open_pending = 256
+    t.fast_open_reset_life = 60_000_000_000
+    t.fast_open_key_life = 86_400_000_000_000
+    t.fast_open_servers = 1024
+    t.fast_open_retry = 3_600_000_000_000
     t.maximum_holes = 128
     t.memory_limit = 1 << 30
     t.send_buffer = 256 << 10

@@ -13,7 +13,7 @@ from netcore.wire cimport ipv4 as ipv4_wire
 from netcore.wire cimport tcp as tcp_wire
 from netcore.wire cimport vnet as vnet_wire
 from netcore.wire.checksum cimport finish, finish_partial, sum_octets, sum_piece, sum_pseudo_header4
-from netcore.wire.octets cimport load16, load32, store16, store32
+from netcore.wire.octets cimport load16, load32, store32
 
 
 cdef class _Block:
@@ -259,8 +259,7 @@ def build_tcp(source_port, destination_port, seq, ack, flags, window, payload=b"
         raise ValueError(f"options have {len(options)} octets, but must be a multiple of 4 up to 40")
     tcp_wire.build_tcp(octets, whole("source_port", source_port, 16), whole("destination_port", destination_port, 16),
                        whole("seq", seq, 32), whole("ack", ack, 32), <uint8_t> header_length, whole("flags", flags, 9),
-                       whole("window", window, 16))
-    store16(octets + 18, whole("urgent", urgent, 16))
+                       whole("window", window, 16), whole("urgent", urgent, 16))
     segment = bytearray(octets[:20] + options + bytes(payload))
     if addresses is not None:
         segment[16:18] = transport_checksum(*addresses, 6, segment).to_bytes(2, "big")

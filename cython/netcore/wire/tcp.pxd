@@ -1,6 +1,7 @@
 """TCP segments: header (RFC 9293 3.1) and options (RFC 9293 3.2, RFC 7323, RFC 2018, RFC 2385, RFC 5925)."""
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t
+from netcore.posix cimport memcpy
 from netcore.wire.address cimport address_t
 from netcore.wire.octets cimport load16, load32, store16, store32
 
@@ -24,8 +25,11 @@ cdef enum:
     OPTION_SACK = 5
     OPTION_TIMESTAMPS = 8
     OPTION_MD5 = 19
+    OPTION_USER_TIMEOUT = 28
     OPTION_AO = 29
+    OPTION_FAST_OPEN = 34
     OPTIONS_MOST = 40
+    USER_TIMEOUT_LENGTH = 4
     MD5_OPTION_LENGTH = 18
     # KeyID, RNextKeyID and a code of 96 bits, as RFC 5926 has them
     AO_OPTION_LENGTH = 16
@@ -54,6 +58,12 @@ cdef struct segment_t:
     uint8_t window_scale
     uint32_t tsval
     uint32_t tsecr
+    # RFC 5482: the granularity bit and 15 bits of time; 0: none
+    uint16_t user_timeout
+    # RFC 7413 2: a cookie of 4 to 16 octets in the segment, or 0: one is asked for
+    bint has_fast_open
+    uint8_t cookie_length
+    const uint8_t* cookie
     # RFC 2018: blocks start..end, as many as the option holds
     uint32_t sack_count
     uint32_t sack_start[4]
@@ -109,6 +119,12 @@ cdef inline bint parse_options(const uint8_t* octets, uint32_t length, segment_t
         elif kind == OPTION_MD5 or kind == OPTION_AO:
             seg.signatures += 1
             seg.signature = octets + at
+        elif kind == OPTION_USER_TIMEOUT and size == 4:
+            seg.user_timeout = load16(octets + at + 2)
+        elif kind == OPTION_FAST_OPEN and (size == 2 or (6 <= size <= 18 and size % 2 == 0)):
+            seg.has_fast_open = True
+            seg.cookie_length = size - 2
+            seg.cookie = octets + at + 2
         at += size
     return True
 
@@ -132,6 +148,8 @@ cdef inline bint parse_tcp(const uint8_t* octets, uint32_t length, segment_t* se
     seg.mss = 0
     seg.window_scale = 0
     seg.tsval = seg.tsecr = 0
+    seg.user_timeout = 0
+    seg.has_fast_open = False
     seg.sack_count = 0
     seg.ecn = 0
     seg.signatures = 0
@@ -148,7 +166,7 @@ cdef inline bint parse_tcp(const uint8_t* octets, uint32_t length, segment_t* se
 
 
 cdef inline void build_tcp(uint8_t* octets, uint16_t source_port, uint16_t destination_port, uint32_t seq, uint32_t ack,
-                           uint8_t header_length, uint16_t flags, uint16_t wnd) noexcept nogil:
+                           uint8_t header_length, uint16_t flags, uint16_t wnd, uint16_t up) noexcept nogil:
     """The fixed 20 octets; options follow at octets + 20; the checksum field is left 0."""
     store16(octets, source_port)
     store16(octets + 2, destination_port)
@@ -158,7 +176,7 @@ cdef inline void build_tcp(uint8_t* octets, uint16_t source_port, uint16_t desti
     octets[13] = <uint8_t> flags
     store16(octets + 14, wnd)
     store16(octets + 16, 0)
-    store16(octets + 18, 0)
+    store16(octets + 18, up)
 
 
 cdef inline uint8_t put_mss(uint8_t* octets, uint16_t mss) noexcept nogil:
@@ -201,3 +219,28 @@ cdef inline uint8_t put_timestamps(uint8_t* octets, uint32_t tsval, uint32_t tse
     store32(octets + 4, tsval)
     store32(octets + 8, tsecr)
     return 12
+
+
+cdef inline uint8_t put_user_timeout(uint8_t* octets, uint16_t value) noexcept nogil:
+    """RFC 5482 3: `value` is the granularity bit and 15 bits of time."""
+    octets[0] = OPTION_USER_TIMEOUT
+    octets[1] = 4
+    store16(octets + 2, value)
+    return USER_TIMEOUT_LENGTH
+
+
+cdef inline uint32_t fast_open_length(uint32_t cookie) noexcept nogil:
+    """With the NOPs that put_fast_open adds."""
+    return (2 + cookie + 3) // 4 * 4
+
+
+cdef inline uint8_t put_fast_open(uint8_t* octets, const uint8_t* cookie, uint8_t length) noexcept nogil:
+    """RFC 7413 2, with NOPs behind it up to a multiple of four; length 0 asks for a cookie."""
+    cdef uint8_t size = 2 + length
+    octets[0] = OPTION_FAST_OPEN
+    octets[1] = size
+    memcpy(octets + 2, cookie, length)
+    while size % 4:
+        octets[size] = OPTION_NOP
+        size += 1
+    return size
