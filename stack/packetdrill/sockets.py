@@ -3,7 +3,7 @@
 import ctypes
 from typing import Any, Final
 
-from netcore.endpoint import FAILED, OK
+from netcore.endpoint import FAILED, NET_RESET, OK
 from stack.config import StackConfig
 from stack.packetdrill.clock import Clock
 from stack.packetdrill.error_names import errno_name
@@ -102,7 +102,8 @@ class Sockets:
         if not endpoint.readiness & FAILED or socket.descriptor in self._told:
             return 0
         self._told.add(socket.descriptor)
-        return STATUS_CODES[endpoint.status]
+        # POSIX has no name of its own for a peer that answered no keepalive probe
+        return ws.WSAETIMEDOUT if endpoint.status == NET_RESET else STATUS_CODES[endpoint.status]
 
     def error_told(self, socket: Socket) -> bool:
         """Whether what ended the connection was told: from then on POSIX says end of stream, or EPIPE."""

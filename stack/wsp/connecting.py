@@ -116,6 +116,7 @@ def _open_from(provider: "Provider", socket: Socket, remote: tuple[bytes, int]) 
         local_address=binding.address,
         syn_timing=socket.options.syn_timing,
         icmp_fails_connect=socket.options.fail_connect_on_icmp_error,
+        fast_open=socket.options.fast_open,
     )
     if isinstance(endpoint, int):
         raise EntryFailure(_OPEN_CODES.get(endpoint, WSAENOBUFS))

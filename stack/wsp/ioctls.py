@@ -1,5 +1,6 @@
 """WSPIoctl (wsp.md section 8); a code not built yet is an unsupported one."""
 
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -8,8 +9,10 @@ from stack.wsp import arguments
 from stack.wsp.constants import (
     FIONBIO,
     FIONREAD,
+    SIO_KEEPALIVE_VALS,
     SIO_TCP_INFO,
     SIO_TCP_INITIAL_RTO,
+    SIOCATMARK,
     WSAEFAULT,
     WSAEINVAL,
     WSAEOPNOTSUPP,
@@ -68,6 +71,35 @@ def _readable_bytes(provider: "Provider", socket: "Socket", given: tuple[Any, in
     return 4
 
 
+def _at_mark(provider: "Provider", socket: "Socket", given: tuple[Any, int], wanted: tuple[Any, int]) -> int:
+    """SIOCATMARK (IOCTL-7)."""
+    if wanted[1] < 4:
+        raise EntryFailure(WSAEFAULT)
+    place = arguments.writable_memory(wanted[0], 4)
+    if not socket.stream:
+        raise EntryFailure(WSAEOPNOTSUPP)
+    endpoint = socket.endpoint
+    place[:] = int(endpoint is None or endpoint.at_mark).to_bytes(4, "little")
+    return 4
+
+
+def _keepalive(provider: "Provider", socket: "Socket", given: tuple[Any, int], wanted: tuple[Any, int]) -> int:
+    """SIO_KEEPALIVE_VALS (IOCTL-8): on or off, idle time and interval in ms."""
+    if given[1] < 12:
+        raise EntryFailure(WSAEFAULT)
+    on, idle, interval = struct.unpack("<3I", arguments.memory(given[0], 12))
+    if not socket.stream:
+        raise EntryFailure(WSAEOPNOTSUPP)
+    with provider.lock:
+        socket.begin()
+        options = socket.options
+        options.keepalive = bool(on)
+        if on:
+            options.keepalive_idle, options.keepalive_interval = idle, interval
+        socket.apply_keepalive()
+    return 0
+
+
 def _initial_rto(provider: "Provider", socket: "Socket", given: tuple[Any, int], wanted: tuple[Any, int]) -> int:
     """SIO_TCP_INITIAL_RTO (IOCTL-19, LISTEN-70); it governs the connects that follow."""
     if given[1] < 3:
@@ -102,4 +134,6 @@ _BODIES: Final[dict[int, _Body]] = {
     FIONREAD: _readable_bytes,
     SIO_TCP_INFO: tcp_information,
     SIO_TCP_INITIAL_RTO: _initial_rto,
+    SIO_KEEPALIVE_VALS: _keepalive,
+    SIOCATMARK: _at_mark,
 }

@@ -59,6 +59,7 @@ def listen(provider: "Provider", socket: "Socket", backlog: int) -> None:
             rank=binding.order,
             conditional=options.conditional_accept,
             paused=options.pause_accept,
+            fast_open=options.fast_open,
         )
         if isinstance(listener, int):
             code = STATUS_CODES[listener]

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _LEVELS: Final = frozenset({SOL_SOCKET, IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP})
 _LARGEST_DATAGRAM: Final = 65507
+_MOST_PROBES: Final = 255  # OPT-47
+_FOR_EVER: Final = 0xFFFF_FFFF  # OPT-43
 
 
 class Group(enum.Enum):
@@ -237,6 +239,72 @@ def _write_nodelay(provider: "Provider", socket: "Socket", number: int) -> None:
         socket.endpoint.nodelay = bool(number)
 
 
+def _write_keepalive(provider: "Provider", socket: "Socket", number: int) -> None:
+    if socket.attempt is not None:
+        raise EntryFailure(WSAEINVAL)  # OPT-14
+    socket.options.keepalive = bool(number)
+    socket.apply_keepalive()
+
+
+def _write_keepalive_idle(provider: "Provider", socket: "Socket", number: int) -> None:
+    socket.options.keepalive_idle = number * 1000
+    _restart_keepalive(socket)
+
+
+def _write_keepalive_interval(provider: "Provider", socket: "Socket", number: int) -> None:
+    socket.options.keepalive_interval = number * 1000
+    _restart_keepalive(socket)
+
+
+def _write_keepalive_count(provider: "Provider", socket: "Socket", number: int) -> None:
+    if number > _MOST_PROBES:
+        raise EntryFailure(WSAEINVAL)  # OPT-47
+    socket.options.keepalive_count = number
+    _restart_keepalive(socket)
+
+
+def _restart_keepalive(socket: "Socket") -> None:
+    if socket.options.keepalive:
+        socket.apply_keepalive()
+
+
+def _longest_wait(unit: int) -> Option:
+    """TCP_MAXRT and TCP_MAXRTMS; unit: ms in one of the option's."""
+
+    def read(provider: "Provider", socket: "Socket") -> int:
+        limit = socket.options.user_timeout
+        return _FOR_EVER if limit is None else min(limit // unit, _FOR_EVER - 1)
+
+    def write(provider: "Provider", socket: "Socket", number: int) -> None:
+        socket.options.user_timeout = None if number == _FOR_EVER else number * unit
+        socket.apply_user_timeout()
+
+    return Option(Group.C, read, write)
+
+
+def _write_inline(provider: "Provider", socket: "Socket", number: int) -> None:
+    socket.options.out_of_band_inline = bool(number)
+    if socket.endpoint is not None:
+        socket.endpoint.urgent_inline = bool(number)
+
+
+def _write_expedited(provider: "Provider", socket: "Socket", number: int) -> None:
+    if number:
+        socket.options.urgent_1122 = True  # OPT-41: once on it stays on
+        if socket.endpoint is not None:
+            socket.endpoint.urgent_1122 = True
+
+
+def _write_bsd_urgent(provider: "Provider", socket: "Socket", number: int) -> None:
+    _write_expedited(provider, socket, int(not number))
+
+
+def _write_fast_open(provider: "Provider", socket: "Socket", number: int) -> None:
+    socket.options.fast_open = bool(number)
+    if socket.listener is not None:
+        socket.listener.fast_open = bool(number)
+
+
 def _write_error(provider: "Provider", socket: "Socket", number: int) -> None:
     socket.error = number
 
@@ -281,6 +349,12 @@ _SOCKET_OPTIONS: Final[dict[int, Option]] = {
     constants.SO_REUSEADDR: _excluding("reuse_address", "exclusive_address"),
     constants.SO_EXCLUSIVEADDRUSE: _excluding("exclusive_address", "reuse_address"),
     constants.SO_DONTROUTE: Option(Group.B, _stored(constants.SO_DONTROUTE).read, _write_dont_route),
+    constants.SO_KEEPALIVE: _stream_only(
+        Option(Group.B, lambda provider, socket: int(socket.options.keepalive), _write_keepalive)
+    ),
+    constants.SO_OOBINLINE: _stream_only(
+        Option(Group.A, lambda provider, socket: int(socket.options.out_of_band_inline), _write_inline)
+    ),
     constants.SO_BROADCAST: _datagram_only(_field("broadcast", Group.A)),
     constants.SO_LINGER: _stream_only(Option(Group.C, _read_linger, _write_linger)),
     constants.SO_DONTLINGER: _stream_only(
@@ -320,6 +394,42 @@ _TCP_OPTIONS: Final[dict[int, Option]] = {
         Option(Group.B, lambda provider, socket: int(socket.options.nodelay), _write_nodelay)
     ),
     constants.TCP_FAIL_CONNECT_ON_ICMP_ERROR: _stream_only(_field("fail_connect_on_icmp_error", Group.A)),
+    constants.TCP_EXPEDITED_1122: _stream_only(
+        Option(Group.C, lambda provider, socket: int(socket.options.urgent_1122), _write_expedited)
+    ),
+    constants.TCP_BSDURGENT: _stream_only(
+        Option(Group.C, lambda provider, socket: int(not socket.options.urgent_1122), _write_bsd_urgent)
+    ),
+    constants.TCP_KEEPIDLE: _stream_only(
+        Option(
+            Group.C,
+            lambda provider, socket: (
+                _or_default(socket.options.keepalive_idle, provider.config.keepalive_time_ms) // 1000
+            ),
+            _write_keepalive_idle,
+        )
+    ),
+    constants.TCP_KEEPINTVL: _stream_only(
+        Option(
+            Group.C,
+            lambda provider, socket: (
+                _or_default(socket.options.keepalive_interval, provider.config.keepalive_interval_ms) // 1000
+            ),
+            _write_keepalive_interval,
+        )
+    ),
+    constants.TCP_KEEPCNT: _stream_only(
+        Option(
+            Group.C,
+            lambda provider, socket: _or_default(socket.options.keepalive_count, provider.config.keepalive_count),
+            _write_keepalive_count,
+        )
+    ),
+    constants.TCP_MAXRT: _stream_only(_longest_wait(1000)),
+    constants.TCP_MAXRTMS: _stream_only(_longest_wait(1)),
+    constants.TCP_FASTOPEN: _stream_only(
+        Option(Group.C, lambda provider, socket: int(socket.options.fast_open), _write_fast_open)
+    ),
 }
 
 

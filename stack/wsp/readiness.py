@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from netcore.endpoint import ACCEPTABLE, CONNECTED, FAILED, GONE, READABLE, WRITABLE
+from netcore.endpoint import ACCEPTABLE, CONNECTED, FAILED, GONE, READABLE, URGENT, WRITABLE
 from stack.driving import Watch
 from stack.wsp import arguments
 from stack.wsp.constants import WSAEFAULT, WSAEINPROGRESS, WSAEINVAL, WSAENOTSOCK
@@ -38,8 +38,12 @@ def writable(socket: Socket) -> bool:
 
 
 def exceptional(socket: Socket) -> bool:
-    """Whether the socket belongs into an except set: a connect failed (SEL-8, CONN-7)."""
-    return socket.connect_failed
+    """Whether the socket belongs into an except set: a failed connect, an urgent byte out of line (SEL-8, CONN-7)."""
+    if socket.connect_failed:
+        return True
+    if socket.endpoint is None or socket.attempt is not None:
+        return False
+    return bool(socket.endpoint.readiness & URGENT)
 
 
 class _Role:
@@ -67,7 +71,7 @@ class Selection:
             for fds, ready, bits in (
                 (readfds, readable, READABLE | FAILED | GONE),
                 (writefds, writable, WRITABLE | FAILED | GONE),
-                (exceptfds, exceptional, GONE),
+                (exceptfds, exceptional, URGENT | GONE),
             )
             if fds is not None
         ]

@@ -17,6 +17,7 @@ from stack.driving import Wakeable, Watch
 from stack.wsp.binding import Binding
 from stack.wsp.constants import INVALID_SOCKET, SOCK_STREAM, WSAEMFILE, WSAENOTSOCK
 from stack.wsp.errors import STATUS_CODES, EntryFailure
+from stack.wsp.waiting import MILLISECOND
 
 _STEP: Final = 4  # handles of Windows are multiples of four
 _LAST: Final = 0x7FFF_FFFC
@@ -33,6 +34,8 @@ class SocketOptions:
 
     send_buffer, receive_buffer: None until the program sets them, and autotuning governs (wsp.md 0.1 SNDBUF / RCVBUF).
     congestion: name of the congestion control, None: the stack's (REC-5); no option of Windows Sockets says it.
+    keepalive_idle, keepalive_interval: ms, and keepalive_count; None: the configured one.
+    user_timeout: ms, 0: the core counts retries, None: for ever (OPT-43).
     flags: the options that are stored and have no further effect, by (level, number).
     """
 
@@ -51,6 +54,14 @@ class SocketOptions:
     syn_timing: tuple[int, int] | None = None
     fail_connect_on_icmp_error: bool = False
     congestion: str | None = None
+    out_of_band_inline: bool = False
+    urgent_1122: bool = False
+    keepalive: bool = False
+    keepalive_idle: int | None = None
+    keepalive_interval: int | None = None
+    keepalive_count: int | None = None
+    user_timeout: int | None = 0
+    fast_open: bool = False
     flags: dict[int, int] = field(default_factory=dict)
 
     def inherited(self) -> "SocketOptions":
@@ -65,6 +76,13 @@ class SocketOptions:
             send_timeout=self.send_timeout,
             receive_timeout=self.receive_timeout,
             congestion=self.congestion,
+            out_of_band_inline=self.out_of_band_inline,
+            urgent_1122=self.urgent_1122,
+            keepalive=self.keepalive,
+            keepalive_idle=self.keepalive_idle,
+            keepalive_interval=self.keepalive_interval,
+            keepalive_count=self.keepalive_count,
+            user_timeout=self.user_timeout,
         )
 
 
@@ -155,6 +173,14 @@ class Socket:
         if self.options.congestion is not None:
             endpoint.congestion = self.options.congestion
         self.apply_buffers()
+        if self.options.keepalive:
+            self.apply_keepalive()
+        if self.options.user_timeout != 0:
+            self.apply_user_timeout()
+        if self.options.out_of_band_inline:
+            endpoint.urgent_inline = True
+        if self.options.urgent_1122:
+            endpoint.urgent_1122 = True
 
     def apply_buffers(self) -> None:
         """Gives the connection the buffer sizes that the program has set, if it has."""
@@ -165,6 +191,23 @@ class Socket:
             endpoint.send_buffer = max(options.send_buffer, _LEAST_SEND_BUFFER)
         if options.receive_buffer is not None:
             endpoint.receive_buffer = max(options.receive_buffer, _LEAST_RECEIVE_BUFFER)
+
+    def apply_keepalive(self) -> None:
+        """Gives the connection the keepalive that the program wants; 0 counts as the smallest there is (OPT-42, 48)."""
+        endpoint, options = self.endpoint, self.options
+        if endpoint is not None:
+            endpoint.set_keepalive(
+                options.keepalive,
+                _least_one(options.keepalive_idle) * MILLISECOND,
+                _least_one(options.keepalive_interval) * MILLISECOND,
+                _least_one(options.keepalive_count),
+            )
+
+    def apply_user_timeout(self) -> None:
+        """Gives the connection the time that connecting and sending may take without an answer (OPT-43)."""
+        if self.endpoint is not None:
+            limit = self.options.user_timeout
+            self.endpoint.user_timeout = None if limit is None else limit * MILLISECOND
 
     def begin(self) -> None:
         """Begins an entry that may change the socket; call under the lock.
@@ -202,6 +245,11 @@ class Socket:
         """Ends the waits of the threads that wait for this socket, so that they look at it again."""
         for wait in tuple(self.waits):
             wait.wake()
+
+
+def _least_one(number: int | None) -> int:
+    """Returns 0, which leaves it to the configuration, for None."""
+    return 0 if number is None else max(number, 1)
 
 
 class DescriptorTable:

@@ -7,7 +7,18 @@ short: everything a program sends and receives passes here. All else goes throug
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from netcore.endpoint import HANDLE_CLOSED, NOT_CONNECTED, WOULD_BLOCK, Endpoint
+from netcore.endpoint import (
+    FAILED,
+    GONE,
+    HANDLE_CLOSED,
+    NET_RESET,
+    NOT_CONNECTED,
+    PEER_CLOSED,
+    SEND_URGENT,
+    URGENT,
+    WOULD_BLOCK,
+    Endpoint,
+)
 from stack.wsp import arguments
 from stack.wsp.buffers import gather
 from stack.wsp.constants import (
@@ -19,6 +30,7 @@ from stack.wsp.constants import (
     SOCKET_ERROR,
     WSAEFAULT,
     WSAEINVAL,
+    WSAENETRESET,
     WSAENOTCONN,
     WSAENOTSOCK,
     WSAEOPNOTSUPP,
@@ -76,11 +88,14 @@ def make_send(provider: "Provider") -> Entry:
                 raise EntryFailure(WSAEOPNOTSUPP)
             count = arguments.number(lpNumberOfBytesSent)
             buffers = [] if lpBuffers is None else gather(lpBuffers, dwBufferCount)
-            if not socket.stream or dwFlags & ~(MSG_PARTIAL | MSG_DONTROUTE):  # SEND-9: these two are ignored
+            if not socket.stream or dwFlags & ~(
+                MSG_OOB | MSG_PARTIAL | MSG_DONTROUTE
+            ):  # SEND-9: the last two are ignored
                 raise EntryFailure(WSAEOPNOTSUPP)
             endpoint = socket.endpoint
-            sent = NOT_CONNECTED if endpoint is None else endpoint.send(buffers)
-            count.value = sent if sent >= 0 else _finish_send(provider, socket, buffers, sent)
+            mode = SEND_URGENT if dwFlags & MSG_OOB else 0
+            sent = NOT_CONNECTED if endpoint is None else endpoint.send(buffers, mode)
+            count.value = sent if sent >= 0 else _finish_send(provider, socket, buffers, sent, mode)
             return 0
         except EntryFailure as failure:
             arguments.store_error(lpErrno, failure.code)
@@ -89,11 +104,11 @@ def make_send(provider: "Provider") -> Entry:
     return WSPSend
 
 
-def _finish_send(provider: "Provider", socket: "Socket", buffers: Any, status: int) -> int:
+def _finish_send(provider: "Provider", socket: "Socket", buffers: Any, status: int, mode: int = 0) -> int:
     """Returns the count of a send whose first attempt gave a negative `status`, or raises EntryFailure."""
     endpoint = _connection(provider, socket, status)
     if status == NOT_CONNECTED:
-        status = endpoint.send(buffers)  # the handshake was finished in between
+        status = endpoint.send(buffers, mode)  # the handshake was finished in between
     if status >= 0:
         return status
     if status != WOULD_BLOCK:
@@ -102,7 +117,7 @@ def _finish_send(provider: "Provider", socket: "Socket", buffers: Any, status: i
         raise EntryFailure(WSAEWOULDBLOCK)
 
     def attempt() -> int | None:
-        sent = endpoint.send(buffers)
+        sent = endpoint.send(buffers, mode)
         if sent >= 0:
             return sent
         if sent != WOULD_BLOCK:
@@ -170,10 +185,12 @@ def _receive(provider: "Provider", socket: "Socket", lpBuffers: Any, count: int,
     if count <= 0:
         raise EntryFailure(WSAEINVAL)  # RECV-7
     buffers = gather(lpBuffers, count, writable=True)
-    if not socket.stream or flags & ~(MSG_PEEK | MSG_WAITALL | MSG_PARTIAL):
+    if not socket.stream or flags & ~(MSG_OOB | MSG_PEEK | MSG_WAITALL | MSG_PARTIAL):
         raise EntryFailure(WSAEOPNOTSUPP)
     if flags & MSG_WAITALL and (socket.nonblocking or flags & (MSG_OOB | MSG_PEEK | MSG_PARTIAL)):
         raise EntryFailure(WSAEOPNOTSUPP)  # RECV-22
+    if flags & MSG_OOB:
+        return _receive_urgent(provider, socket, buffers, bool(flags & MSG_PEEK))
     endpoint = socket.endpoint
     peek = bool(flags & MSG_PEEK)
     received = NOT_CONNECTED if endpoint is None else endpoint.receive_into(buffers, peek)
@@ -207,6 +224,33 @@ def _finish_receive(provider: "Provider", socket: "Socket", buffers: Any, status
     # RECV-15: the option has no effect on a socket that is not overlapped.
     timeout = socket.options.receive_timeout if socket.overlapped else 0
     return complete(provider, socket, attempt, socket.receive_watches, timeout)
+
+
+def _receive_urgent(provider: "Provider", socket: "Socket", buffers: Any, peek: bool) -> int:
+    """MSG_OOB: one urgent byte out of line (RECV-21, 24, 25)."""
+    if socket.options.out_of_band_inline:
+        raise EntryFailure(WSAEINVAL)
+    whole = [memoryview(each).cast("B") for each in (buffers if isinstance(buffers, list) else [buffers])]
+    place = next((view for view in whole if view.nbytes), memoryview(bytearray()))
+    endpoint = _connection(provider, socket, NOT_CONNECTED)
+    status = endpoint.receive_urgent(place, peek)
+    if status >= 0:
+        return status
+    if status != WOULD_BLOCK:
+        fail_with_status(status)
+    if socket.nonblocking:
+        raise EntryFailure(WSAEWOULDBLOCK)
+
+    def attempt() -> int | None:
+        received = endpoint.receive_urgent(place, peek)
+        if received >= 0:
+            return received
+        if received != WOULD_BLOCK:
+            _fail_after_wait(socket, received)
+        return None
+
+    timeout = socket.options.receive_timeout if socket.overlapped else 0
+    return complete(provider, socket, attempt, ((endpoint, URGENT | PEER_CLOSED | FAILED | GONE),), timeout)
 
 
 def _receive_rest(provider: "Provider", socket: "Socket", buffers: Any, received: int) -> int:
@@ -244,5 +288,7 @@ def _connection(provider: "Provider", socket: "Socket", status: int) -> Endpoint
 
 def _fail_after_wait(socket: "Socket", status: int) -> None:
     """Raises EntryFailure for what ended a wait; nothing when the socket was closed, which `complete` reports."""
+    if status == NET_RESET and not socket.closed:
+        raise EntryFailure(WSAENETRESET)  # GEN-11
     if status != HANDLE_CLOSED and not socket.closed:
         fail_with_status(status)
