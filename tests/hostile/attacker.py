@@ -37,7 +37,9 @@ from tests.hostile.feedback import (
     MARKED_OPENINGS,
     MOST_OPTIONS,
     SACK_PERMITTED,
+    cookie_option,
     sack_blocks,
+    timeout_option,
     with_option,
 )  # fmt: skip
 from tests.hostile.mending import EVERYTHING, mended
@@ -83,6 +85,7 @@ class Attacker:
         self.views: dict[tuple[int, bytes, int], View] = {}
         self.corpus: list[bytes] = []
         self.pieces: list[bytes] = []
+        self.cookies: dict[bytes, bytes] = {}
         # what the last frame was, by the name of its maker
         self.kind = ""
         choices: list[tuple[int, Callable[[], bytes]]] = [
@@ -172,6 +175,9 @@ class Attacker:
         pick = self.source.random()
         if pick < 0.03:
             return false_signature(self.source)
+        if pick < 0.08:
+            added = timeout_option(self.source) if pick < 0.055 else cookie_option(None, self.source)
+            return with_option(decode.build_options(timestamps=timestamp), added)
         if pick < 0.6:
             return decode.build_options(timestamps=timestamp)
         if pick < 0.8:
@@ -311,6 +317,10 @@ class Attacker:
         options = self.options(stamp)
         if self.source.random() < 0.5:
             options = with_option(options, SACK_PERMITTED)
+        if self.source.random() < 0.4:
+            options = with_option(options, cookie_option(self.cookies.get(remote), self.source))
+        if self.source.random() < 0.1:
+            options = with_option(options, timeout_option(self.source))
         seq = self.source.choice((0, WORD - 1, self.source.getrandbits(32)))
         return self.segment(
             remote, self.source.randrange(1024, 1100), port, seq, self.source.choice((0, 1)), flags,

@@ -10,6 +10,7 @@ NO_OPERATION = b"\1\1"
 # RFC 2018 2: as SYNs offer it
 SACK_PERMITTED = NO_OPERATION + bytes([4, 2])
 MOST_OPTIONS = 40
+FAST_OPEN = 34
 WORD = 1 << 32
 
 # of segments: echoes that nobody caused, counters of accurate ECN (RFC 9768 3.2), and both with everything else
@@ -43,6 +44,28 @@ def sack_blocks(end: int, source: random.Random, room: int) -> bytes:
     if source.random() < 0.03:
         length += source.choice((-8, -1, 1, 8, 38))
     return NO_OPERATION + bytes([5, length % 256]) + body
+
+
+def cookie_in(segment: bytes) -> bytes | None:
+    """The Fast Open cookie (RFC 7413 2) among the options of a segment."""
+    at, end = 20, (segment[12] >> 4) * 4
+    while at + 1 < end and segment[at]:
+        if segment[at] == FAST_OPEN:
+            return segment[at + 2 : at + segment[at + 1]]
+        at += 1 if segment[at] == 1 else segment[at + 1]
+    return None
+
+
+def cookie_option(known: bytes | None, source: random.Random) -> bytes:
+    """A Fast Open option: one that asks, the cookie that is right, or another, of a good length or a bad one."""
+    cookie = source.choice((b"", known or b"", known or b"", source.randbytes(source.choice((4, 8, 8, 16, 3, 17)))))
+    option = bytes([FAST_OPEN, 2 + len(cookie)]) + cookie
+    return option + b"\1" * (-len(option) % 4)
+
+
+def timeout_option(source: random.Random) -> bytes:
+    """A user timeout option (RFC 5482)."""
+    return bytes([28, 4]) + source.choice((b"\0\0", b"\0\1", b"\x80\1", b"\xff\xff", source.randbytes(2)))
 
 
 def with_option(options: bytes, added: bytes) -> bytes:

@@ -16,7 +16,8 @@ FRAMES = 25_000
 
 
 @pytest.mark.requirement(
-    "LIM-4", "REC-1", "REC-7", "REC-9", "SEG-4", "SEG-5", "SEG-6", "SEG-7", "SEG-13", "TCPX-1", "TCPX-7"
+    "LIM-4", "REC-1", "REC-7", "REC-9", "SEG-4", "SEG-5", "SEG-6", "SEG-7", "SEG-13", "SEG-16", "TCPX-1", "TCPX-6",
+    "TCPX-7",
 )
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 @pytest.mark.parametrize("seed", [13, 14])
@@ -27,9 +28,8 @@ def test_host_under_attack_keeps_its_live_connections(setting: Setting, seed: in
     assert result.states >= 8
     for name in (
         "OutRsts", "TCPChallengeACK", "InCsumErrors", "ListenOverflows", "PassiveOpens", "ReasmFails",
-        "ReasmOKs", "ReasmTimeout",
-        "TCPSackRecovery", "TCPDSACKRecv", "TCPDSACKOldSent", "InCEPkts",
-        "TCPMD5NotFound",
+        "ReasmOKs", "ReasmTimeout", "TCPSackRecovery", "TCPDSACKRecv", "TCPDSACKOldSent", "InCEPkts",
+        "TCPMD5NotFound", "TCPFastOpenPassive", "TCPFastOpenPassiveFail", "TCPFastOpenCookieReqd",
     ):  # fmt: skip
         assert result.counters[name] > 0, name
     # what somebody else would have said on the connection that is signed

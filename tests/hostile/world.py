@@ -5,7 +5,7 @@ import random
 from collections import deque
 from dataclasses import dataclass
 
-from netcore.endpoint import Endpoint
+from netcore.endpoint import SEND_URGENT, Endpoint
 from netcore.engine import Engine
 from netcore.listener import Listener
 from netcore.wire import decode
@@ -25,6 +25,7 @@ from tests.hostile.cast import (
     VICTIM_MAC,
     Link,
 )  # fmt: skip
+from tests.hostile.feedback import cookie_in
 from tests.hostile.signed import SIGNED_PORT, share_keys
 from tests.hostile.streams import Disturbed, LiveConnection
 from tests.hostile.tally import Tally
@@ -86,6 +87,8 @@ class World:
         self.friends_listener = self.friend.listen(None, PRIVATE_PORT, 8)
         self.listeners = [self.listen(port) for port in PUBLIC_PORTS]
         share_keys(self.victim, self.friend, setting.signature)
+        for listener in self.listeners:
+            listener.fast_open = True
         self.live = [self.passive_connection(port) for port in (50001, 50003, SIGNED_PORT)]
         self.live.append(self.active_connection(50002))
         self.attacker.live = [connection.victim_end for connection in self.live]
@@ -182,6 +185,9 @@ class World:
             segment = decode.parse_tcp(header["payload"])
             assert segment is not None, f"the victim sent a bad segment: {packet[:80].hex()}"
             self.attacker.saw_segment(header["destination"], segment)
+            cookie = cookie_in(header["payload"])
+            if cookie:
+                self.attacker.cookies[header["destination"]] = cookie
 
     def pass_time(self, duration: int) -> None:
         """Lets `duration` ns pass on both hosts."""
@@ -203,7 +209,13 @@ class World:
             listener.set_backlog(source.choice((0, 1, BACKLOG)))
         if source.random() < 0.1:
             port = source.randrange(20000, 20100)
-            endpoint = self.victim.connect(port, (source.choice(STRANGERS), source.randrange(1, 200)))
+            endpoint = self.victim.connect(
+                port,
+                (source.choice(STRANGERS), source.randrange(1, 200)),
+                fast_open=source.random() < 0.5,
+                data=b"\xa5" * source.choice((0, 100, 3000)),
+                user_timeout_option=source.choice((0, 0, 100 * SECOND)),
+            )
             if isinstance(endpoint, Endpoint):
                 self.held.append(endpoint)
         while len(self.held) > HELD_MOST:
@@ -231,6 +243,20 @@ class World:
             endpoint.nodelay = self.source.random() < 0.5
         elif pick < 0.91:
             self.drop(index)
+        elif pick < 0.93:
+            endpoint.send(b"\xa5" * self.source.choice((1, 3000)), SEND_URGENT)
+        elif pick < 0.95:
+            endpoint.receive_urgent(bytearray(1), peek=self.source.random() < 0.1)
+        elif pick < 0.96:
+            endpoint.urgent_inline = self.source.random() < 0.5
+        elif pick < 0.97:
+            endpoint.urgent_1122 = self.source.random() < 0.5
+        elif pick < 0.98:
+            endpoint.set_keepalive(self.source.random() < 0.9, self.source.choice((1, 3 * SECOND)), SECOND, 9)
+        elif pick < 0.99:
+            endpoint.user_timeout = self.source.choice((None, 0, SECOND, 20 * SECOND))
+        else:
+            endpoint.advertise_user_timeout(self.source.choice((SECOND, 5000 * SECOND)))
 
     def drop(self, index: int) -> None:
         """Lets go of a connection: by close, by abort, or by losing the handle."""
