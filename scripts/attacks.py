@@ -77,6 +77,9 @@ def main(frames: int, only: tuple[str, ...], seed: int, timestamps: bool, markdo
     except KeyboardInterrupt:
         console.print("interrupted: what there is")
     show(outcomes, console, markdown)
+    for name, outcome in outcomes.items():
+        for what, count in outcome.told.items():
+            console.print(f"{name}: {count:,} {what}")
     for failure in failures:
         console.print(f"FAILED: {failure}", soft_wrap=True)
     if not failures:

@@ -16,13 +16,14 @@ CHUNK = 2048  # bytes that a hole takes at least
 RECORD = 256  # bytes, more than that of a stretch that was sent
 FRAGMENTS = (4 << 20) + 256 * 2 * KIBI  # reassembly_memory, and the records of reassembly_datagrams
 GROWTH = 48 << 20  # bytes of the process, attacker included
+PINGS = "of 5 pings in three fragments answered"
 PING = ("ping", "-n", "-q", "-c", "5", "-i", "0.01", "-s", "4000")
 
 # Bytes on the account of the stack beyond those of the streams.
 MEMORY: dict[str, int] = {
     "fragment overlaps": FRAGMENTS,
     "hole flood": PEERS * HOLES * CHUNK,
-    "SACK flood": PEERS * (OWN["SACK flood"].size * 5 // 4),
+    "SACK flood": PEERS * (OWN["SACK flood"].size * 5 // 4) + PEERS // 2 * OWN["SACK flood"].size // 64 * RECORD,
     "tiny MSS": PEERS * OWN["tiny MSS"].size * (5 * 64 // 4 + RECORD) // 64,
     "shrinking windows": PEERS * (OWN["shrinking windows"].size * 5 // 4),
 }
@@ -47,7 +48,7 @@ def run(name: str, frames: int, seed: int = 1, *, timestamps: bool = False) -> O
                 outcome = place.attack(attack.bursts(frames), frames)
                 attack.verify(outcome)
         if name == "fragment overlaps":
-            outcome.told["pings of three fragments"] = ping(place)
+            outcome.told[PINGS] = ping(place)
     return outcome
 
 

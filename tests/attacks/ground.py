@@ -31,6 +31,7 @@ BUFFER = 256 << 10  # bytes, of each connection in each direction, so that the m
 STEPS = 10  # of an attack; the streams must move in each
 STRIDE = 128 << 10  # bytes that each stream must move in a step
 AHEAD = 1024  # frames that the attacker may be ahead of the stack
+SET_TIMESTAMPS = "import sys; open('/proc/sys/net/ipv4/tcp_timestamps', 'w').write(sys.argv[1])"
 BASELINE = 4 << 20  # bytes of each stream that are measured without an attack
 
 
@@ -245,7 +246,7 @@ def ground(*, timestamps: bool = False, **tunables: int) -> Iterator[Ground]:
     buffers = {"send_buffer": BUFFER, "receive_buffer": BUFFER}
     with contextlib.ExitStack() as undo:
         host = undo.enter_context(live_host(tunables=buffers | tunables))
-        told = host.run("sysctl", "-q", "-w", f"net.ipv4.tcp_timestamps={int(timestamps)}")
+        told = host.run(sys.executable, "-c", SET_TIMESTAMPS, str(int(timestamps)))
         assert told.returncode == 0, told.stderr
         tap = undo.enter_context(Tap(host.lab))
         place = Ground(host, tap, open_flow(host, DOWN_PORT, undo), open_flow(host, UP_PORT, undo))

@@ -12,6 +12,7 @@ from tests.attacks.ground import Ground, Outcome
 
 PEERS = 16
 HOLES = 128  # SEG-15
+SMALLEST_MSS = 64  # SEG-13
 SHIFT = 4  # of the window of a peer that wants much at once
 
 
@@ -75,7 +76,7 @@ class HoleFlood(OwnConnections):
             self.crowd.hear()
 
     def verify(self, outcome: Outcome) -> None:
-        outcome.told["answers"] = sum(peer.answers for peer in self.peers)
+        outcome.told["answers to the attacker"] = sum(peer.answers for peer in self.peers)
         text = bytearray(b"." * self.LENGTH)
         self.crowd.finish_text(self.peers, bytes(text))
         held = min(outcome.frames // PEERS, HOLES)
@@ -94,14 +95,17 @@ def sack(*blocks: tuple[int, int]) -> bytes:
 
 
 class SackFlood(OwnConnections):
-    """SACK blocks of single bytes, of what was never sent, inside out, and of what was acknowledged long ago."""
+    """SACK blocks of every other of the smallest segments, of bytes, of what was never sent, inside out, long past."""
 
     size = 512 << 10
-    HONEST = 64 << 10  # bytes that are acknowledged, so that much is on its way then
+    HONEST = 128 << 10  # bytes that are acknowledged, so that much is on its way then
 
     def bursts(self, frames: int) -> Bursts:
-        options = decode.build_options(mss=1460, window_scale=SHIFT) + SACK_PERMITTED
-        self.peers = self.crowd.open(SOURCE_PORT, [options] * PEERS)
+        options = [
+            decode.build_options(mss=SMALLEST_MSS if number % 2 else 1460, window_scale=SHIFT) + SACK_PERMITTED
+            for number in range(PEERS)
+        ]
+        self.peers = self.crowd.open(SOURCE_PORT, options)
         self.crowd.until(
             lambda: all(len(peer.text) > self.HONEST for peer in self.peers),
             "no stream",
@@ -113,10 +117,19 @@ class SackFlood(OwnConnections):
             burst = []
             for number in range(first, min(frames, first + BURST)):
                 peer, ack = self.peers[number % PEERS], stand[number % PEERS]
-                burst.append(peer.frame(ACK, ack=ack, options=self.lie(ack, (peer.expected - ack) % WORD)))
+                flight = (peer.expected - ack) % WORD
+                lie = self.comb(ack, flight, number // PEERS) if number % 2 else self.lie(ack, flight)
+                burst.append(peer.frame(ACK, ack=ack, options=lie))
             yield burst
             self.crowd.hear()
-            self.most = max(self.most, self.services.endpoints[self.peers[0].port].info()["stretches"])
+            ends = (self.services.endpoints[peer.port] for peer in self.peers[:2])
+            self.most = max(self.most, *(end.info()["stretches"] for end in ends))
+
+    def comb(self, una: int, flight: int, number: int) -> bytes:
+        """The option of one ACK: of every other small segment, four at a time."""
+        first = number * 8 * SMALLEST_MSS % max(flight, 1)
+        starts = (una + first + (2 * place + 1) * SMALLEST_MSS for place in range(4))
+        return sack(*((start, start + SMALLEST_MSS) for start in starts))
 
     def lie(self, una: int, flight: int) -> bytes:
         """The option of one ACK, of four blocks, of a sort."""
@@ -135,7 +148,7 @@ class SackFlood(OwnConnections):
         return sack((una + 1 + place(flight or 1), una + flight), (una + 2, una + 3))
 
     def verify(self, outcome: Outcome) -> None:
-        outcome.told["stretches"] = self.most
+        outcome.told["stretches of one scoreboard at most"] = self.most
         self.fetch_the_rest()
 
 
@@ -166,8 +179,8 @@ class TinySegments(OwnConnections):
 
     def verify(self, outcome: Outcome) -> None:
         self.fetch_the_rest()
-        outcome.told["segments"] = self.segments
-        outcome.told["text a segment"] = self.streams * self.size // self.segments
+        outcome.told["segments to the attacker"] = self.segments
+        outcome.told["bytes of text a segment"] = self.streams * self.size // self.segments
 
 
 class ShrinkingWindows(OwnConnections):
@@ -187,8 +200,8 @@ class ShrinkingWindows(OwnConnections):
 
     def verify(self, outcome: Outcome) -> None:
         self.fetch_the_rest()
-        outcome.told["segments"] = self.segments
-        outcome.told["text a segment"] = PEERS * self.size // self.segments
+        outcome.told["segments to the attacker"] = self.segments
+        outcome.told["bytes of text a segment"] = PEERS * self.size // self.segments
 
 
 OWN: dict[str, type[OwnConnections]] = {
