@@ -23,6 +23,8 @@ PING = ("ping", "-n", "-q", "-c", "5", "-i", "0.01", "-s", "4000")
 MEMORY: dict[str, int] = {
     "fragment overlaps": FRAGMENTS,
     "hole flood": PEERS * HOLES * CHUNK,
+    "backward bytes": PEERS * (2 * OWN["backward bytes"].MOST + CHUNK),
+    "duplicate ACKs": PEERS * (OWN["duplicate ACKs"].size * 5 // 4),
     "SACK flood": PEERS * (OWN["SACK flood"].size * 5 // 4) + PEERS // 2 * OWN["SACK flood"].size // 64 * RECORD,
     "tiny MSS": PEERS * OWN["tiny MSS"].size * (5 * 64 // 4 + RECORD) // 64,
     "shrinking windows": PEERS * (OWN["shrinking windows"].size * 5 // 4),

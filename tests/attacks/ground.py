@@ -162,6 +162,13 @@ class Ground:
 
         wait_until(moved, PATIENCE, lambda: f"a stream does not move: {[flow.info for flow in self.flows]}")
 
+    def await_frames(self, count: int) -> None:
+        """Waits until the stack has read so many frames since it began; AssertionError when it does not."""
+        deadline = time.monotonic() + PATIENCE
+        while self.engine.counters()["FramesIn"] < count:
+            assert time.monotonic() < deadline, "the stack does not read what the attacker has sent"
+            time.sleep(0.0005)
+
     def measure_quiet(self) -> None:
         """Measures what the streams cost the loop alone, by byte."""
         before, moved = time.clock_gettime(self._clock), sum(flow.moved for flow in self.flows)
@@ -182,8 +189,7 @@ class Ground:
                     self.tap.send(frame)
                     outcome.octets += len(frame)
                 outcome.frames += len(burst)
-                while outcome.frames - (self.engine.counters()["FramesIn"] - begun) > AHEAD:
-                    time.sleep(0.0005)
+                self.await_frames(begun + outcome.frames - AHEAD)
                 self.look()
                 if outcome.frames >= due:
                     due += step

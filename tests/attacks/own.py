@@ -88,6 +88,59 @@ class HoleFlood(OwnConnections):
         assert set(read.values()) == {bytes(text)}
 
 
+class BackwardBytes(OwnConnections):
+    """A stream byte by byte, a segment for each, from its end to its beginning: one hole, and ever so many pieces."""
+
+    MOST = 30_000  # bytes of a stream, which a window takes
+
+    def bursts(self, frames: int) -> Bursts:
+        self.peers = self.crowd.open(SINK_PORT, [decode.build_options(mss=1460) + SACK_PERMITTED] * PEERS)
+        self.length = min(self.MOST, max(1, frames // PEERS))
+        for first in range(0, frames, BURST):
+            burst = []
+            for number in range(first, min(frames, first + BURST)):
+                # the first byte comes last of all, or what follows would no longer be out of order
+                place = max(1, self.length - 1 - number // PEERS % self.length)
+                burst.append(self.peers[number % PEERS].frame(ACK, bytes([place % 251]), offset=place))
+            yield burst
+            self.crowd.hear()
+
+    def verify(self, outcome: Outcome) -> None:
+        text = bytes(place % 251 for place in range(self.length))
+        self.crowd.say(lambda peer: peer.frame(ACK, text[:1]))
+        self.crowd.say(lambda peer: peer.frame(ACK | FIN, offset=self.length))
+        self.crowd.until(lambda: all(peer.ended for peer in self.peers), "a stream does not end")
+        self.crowd.say(lambda peer: peer.frame(ACK, offset=self.length + 1))
+        assert set(self.services.read.values()) == {text}
+
+
+class DuplicateAcks(OwnConnections):
+    """One ACK over and over, with nothing to tell: each says that a segment has left the network, and none has."""
+
+    size = 512 << 10
+    HONEST = 64 << 10  # bytes that are acknowledged first
+
+    def bursts(self, frames: int) -> Bursts:
+        options = decode.build_options(mss=1460, window_scale=SHIFT)
+        self.peers = self.crowd.open(SOURCE_PORT, [options] * PEERS)
+        self.crowd.until(
+            lambda: all(len(peer.text) > self.HONEST for peer in self.peers),
+            "no stream",
+            lambda: [self.ground.tap.send(peer.frame(ACK)) for peer in self.peers if len(peer.text) <= self.HONEST],
+        )
+        stand = [peer.expected for peer in self.peers]
+        for first in range(0, frames, BURST):
+            places = (number % PEERS for number in range(first, min(frames, first + BURST)))
+            yield [self.peers[place].frame(ACK, ack=stand[place]) for place in places]
+            self.crowd.hear()
+        self.flight = max(self.services.endpoints[peer.port].info()["flight"] for peer in self.peers)
+
+    def verify(self, outcome: Outcome) -> None:
+        outcome.told["bytes in flight at most"] = self.flight
+        outcome.told["segments sent again"] = outcome.counters["RetransSegs"]
+        self.fetch_the_rest()
+
+
 def sack(*blocks: tuple[int, int]) -> bytes:
     """The option, in a multiple of 4 octets."""
     words = [each % WORD for block in blocks for each in block]
@@ -206,6 +259,8 @@ class ShrinkingWindows(OwnConnections):
 
 OWN: dict[str, type[OwnConnections]] = {
     "hole flood": HoleFlood,
+    "backward bytes": BackwardBytes,
+    "duplicate ACKs": DuplicateAcks,
     "SACK flood": SackFlood,
     "tiny MSS": TinySegments,
     "shrinking windows": ShrinkingWindows,
