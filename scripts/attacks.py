@@ -42,7 +42,12 @@ def show(outcomes: dict[str, Outcome], console: Console, markdown: bool) -> None
     else:
         table = Table(box=None, pad_edge=False)
         for heading in headings:
-            table.add_column(heading, justify="left" if heading == "attack" else "right", no_wrap=heading == "attack")
+            table.add_column(
+                heading,
+                justify="left" if heading == "attack" else "right",
+                no_wrap=heading == "attack",
+                overflow="fold",
+            )
         for row in rows:
             table.add_row(*row)
         console.print(table)

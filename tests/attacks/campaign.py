@@ -85,6 +85,9 @@ def exceeded(name: str, outcome: Outcome) -> Iterator[str]:
         bounds.append(("ACKs", counters["TCPPureAcks"], 2 * legitimate + challenges_allowed(outcome)))
     if name == "ICMP, false quotes":
         bounds.append(("paths taken for smaller", outcome.held["path_searches"], 0))
+    if name == "duplicate ACKs":
+        episodes = counters["TCPRenoRecovery"] + counters["TCPTimeouts"]
+        bounds.append(("segments sent again", counters["RetransSegs"], 2 * episodes))
     if name == "hole flood":
         bounds.append(("holes", counters["TCPOFOQueue"], PEERS * HOLES))
     for what, found, most in bounds:
@@ -105,8 +108,8 @@ FIGURES: list[Figure] = [
     ("a second", lambda outcome: f"{outcome.frames / outcome.seconds:,.0f}"),
     ("µs a frame", lambda outcome: f"{outcome.microseconds_per_frame:.1f}"),
     ("frames out", grown("FramesOut")),
-    ("Challenge-ACK", grown("TCPChallengeACK")),
-    ("ACKSkipped-Challenge", grown("TCPACKSkippedChallenge")),
+    ("TCPChallengeACK", grown("TCPChallengeACK")),
+    ("TCPACKSkippedChallenge", grown("TCPACKSkippedChallenge")),
     ("account, KiB", lambda outcome: f"{outcome.memory // KIBI:,}"),
     ("grown, KiB", lambda outcome: f"{outcome.grown // KIBI:,}"),
     ("streams, MiB", lambda outcome: f"{sum(outcome.moved.values()) / KIBI**2:,.1f}"),
