@@ -1,6 +1,8 @@
 """Forged and hostile frames beside live streams that arrive whole; scripts/attacks.py is the long form."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +11,7 @@ from tests.attacks.campaign import ATTACKS, FIGURES, PINGS, exceeded, run
 from tests.attacks.ground import Outcome
 from tests.attacks.own import HOLES, PEERS
 from tests.attacks.storm import RETRANSMISSIONS, storm
+from tests.source.sources import ROOT
 
 pytestmark = pytest.mark.live
 
@@ -69,5 +72,19 @@ def test_the_kernel_and_we_put_out_of_step_exchange_no_more_than_timers_bring() 
     outcome = storm()
     print(outcome)
     assert outcome.sent_again >= RETRANSMISSIONS
-    # an answer to each of its copies, our own copies of what the forged text made our program say, and no more
-    assert outcome.segments_in + outcome.segments_out <= 8 * RETRANSMISSIONS
+    # the forged text, what our program says to it, the client's text, our own first copies; then an answer to each copy
+    assert outcome.segments_in + outcome.segments_out <= 8 + 6 * outcome.sent_again
+
+
+def test_the_command_prints_a_row_for_each_attack_and_what_it_saw() -> None:
+    command = [sys.executable, "scripts/attacks.py", "--frames", "1000", "--markdown"]
+    command += ["--only", "blind SYN", "--only", "fragment overlaps"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    assert told.returncode == 0, told.stdout + told.stderr
+    rows = {row.split("|")[1].strip(): row.split("|")[2:-1] for row in told.stdout.splitlines() if row.startswith("|")}
+    assert list(rows) == ["attack", "---", "blind SYN", "fragment overlaps"]
+    counted = dict(zip(map(str.strip, rows["attack"]), map(str.strip, rows["blind SYN"]), strict=True))
+    assert counted["frames sent"] == "1,000"
+    assert int(counted["TCPChallengeACK"]) + int(counted["TCPACKSkippedChallenge"]) == 1000
+    assert "fragment overlaps: 5 of 5 pings in three fragments answered" in told.stdout
+    assert "2 attacks" in told.stdout
