@@ -21,6 +21,7 @@ from tests.tcp.scripted_peer import (
     state_of,
 )
 from tests.tcp.segments import Segment, wanted
+from tests.tcp.strangers import half_open
 
 DAY = 86400 * SECOND
 HOUR = 3600 * SECOND
@@ -191,6 +192,33 @@ def test_listener_without_fast_open_knows_no_cookies(host):
         answer = syn(Peer(host, port=PEER_PORT + len(given)), given, b"ask")
         assert answer.ack == 1
         assert cookie_of(answer) is None
+
+
+@pytest.mark.requirement("TCPX-6", "LISTEN-74")
+def test_listener_under_attack_takes_no_text_with_the_syn(host):
+    listener = served(host, 4)
+    cookie = cookie_for(host)
+    half_open(host, 4)
+    host.advance(2 * SECOND)
+    host.take_packets()
+    peer = Peer(host)
+    answer = syn(peer, cookie, b"ask")
+    assert listener.under_attack
+    assert (answer.ack, cookie_of(answer)) == (1, None)
+    peer.send("A", seq=1, text=b"ask")
+    assert read_all(host.accept(listener)) == b"ask"
+    peer.take()
+
+
+@pytest.mark.requirement("TCPX-6", "SEG-16")
+def test_urgent_pointer_of_a_syn_with_text_means_nothing(host):
+    listener = served(host)
+    cookie = cookie_for(host)
+    peer = Peer(host)
+    options = [*peer.syn_options(), *option(cookie)]
+    peer.send("SU", text=b"ask", options=options, urgptr=3)
+    assert peer.take()[0].ack == 4
+    assert read_all(host.accept(listener)) == b"ask"
 
 
 @pytest.mark.requirement("TCPX-6")

@@ -103,6 +103,7 @@ def test_syn_that_is_sent_again_goes_without_option_and_text(host):
     peer.send("SA", ack=1)
     peer.expect(wanted("PA", seq=1, text=b"ask"))
     assert state_of(endpoint) == "ESTABLISHED"
+    assert host.counter("TCPFastOpenActiveFail") == 1
     # and the server is left alone for a while
     opened(host, b"ask", 2000)
     (plain,) = Peer(host, our_port=2000).take()

@@ -8,6 +8,7 @@ from netcore import endpoint as core
 from netcore.endpoint import Endpoint
 from tests.tcp.scripted_peer import MINUTE, OUR_PORT, PEER_ADDRESS, PEER_PORT, SECOND, Host, Peer, packed, state_of
 from tests.tcp.segments import Segment
+from tests.tcp.strangers import cookie_for, half_open
 
 MINUTES = 0x8000
 
@@ -197,6 +198,24 @@ def test_option_of_a_listener_goes_with_the_syn_ack(host):
     assert told(answer) == 120
     peer.send("A")
     endpoint = host.accept(listener)
+    assert endpoint.user_timeout == 300 * SECOND
+
+
+@pytest.mark.requirement("SND-7", "LISTEN-76")
+def test_connection_that_came_by_a_cookie_has_the_listeners_option(host):
+    listener = host.engine.listen(None, OUR_PORT, 4, user_timeout_option=120 * SECOND)
+    host.listeners.append(listener)
+    half_open(host, 4)
+    host.advance(2 * SECOND)
+    host.take_packets()
+    peer = Peer(host)
+    assert told(cookie_for(peer)) is None
+    peer.send("A")
+    endpoint = host.accept(listener)
+    endpoint.send(b"hello")
+    host.advance(SECOND)
+    assert sum(told(segment) == 120 for segment in peer.take()) == 1
+    peer.send("A", ack=6, options=option(300))
     assert endpoint.user_timeout == 300 * SECOND
 
 

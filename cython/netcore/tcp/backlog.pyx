@@ -151,6 +151,9 @@ cdef tcb_t* ack_arrives(listener_t* listener, const segment_t* seg, int64_t now)
         if oldest != NULL:
             finish(oldest, STATUS_TIMED_OUT)
     join_half_open(listener, tcb, now)
+    if listener.advertised_timeout:
+        # what the SYN said of the peer's own is not remembered
+        enable_timeout_option(tcb, listener.advertised_timeout, now)
     return tcb
 
 

@@ -238,7 +238,8 @@ cdef void settle_syn_text(tcb_t* tcb, uint32_t ack) noexcept nogil:
     if acknowledged:
         tcb.transport.counters.TCPFastOpenActive += 1
         queue_drop(&tcb.send_queue, &tcb.transport.pool, acknowledged)
-    else:
+    elif tcb.retries == 0:
+        # else give_up_fast has counted it
         tcb.transport.counters.TCPFastOpenActiveFail += 1
     tcb.snd_nxt = ack
     tcb.extras.syn_text = 0
