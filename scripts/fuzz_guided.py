@@ -69,7 +69,7 @@ def search(options: argparse.Namespace, seeds: Path) -> int:
     options.corpus.mkdir(parents=True, exist_ok=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     common = [
-        f"-max_total_time={options.seconds}", f"-runs={options.runs}", f"-artifact_prefix={FOLDER}/", "-timeout=60",
+        f"-max_total_time={options.seconds}", f"-runs={options.runs}", f"-artifact_prefix={FOLDER}/", "-timeout=300",
         "-rss_limit_mb=0", "-print_final_stats=1", "-use_value_profile=0", "-reload=5",
     ]  # fmt: skip
     around = environment()

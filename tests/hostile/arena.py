@@ -39,7 +39,8 @@ BACKLOG = 8
 LIMITS = {
     "maximum_holes": 4, "challenge_interval": 1, "reassembly_datagrams": 4, "reassembly_datagrams_of_source": 2,
     "reassembly_memory": 8192, "neighbor_limit": 8, "neighbor_queue": 2, "data_retries": 3,
-    "path_mtu_lifetime": SECOND, "path_probe_interval": SECOND,
+    "path_mtu_lifetime": SECOND, "path_probe_interval": SECOND, "fast_open_pending": 1, "fast_open_servers": 1,
+    "fast_open_retry": SECOND, "fast_open_reset_life": SECOND, "fast_open_key_life": 10 * SECOND,
 }  # fmt: skip
 DEFAULTS = tunable_names()
 # time-outs that one pause lets pass before it is cut short
@@ -80,7 +81,9 @@ class Arena:
         self.live = self.open_live()
         self.attacker.live = [self.live.victim_end]
         # before the live connection there was no listener that a stranger could have found
-        self.program = Program(self.victim, 2 if settings.cookies else BACKLOG, bool(settings.conditional))
+        self.program = Program(
+            self.victim, 2 if settings.cookies else BACKLOG, bool(settings.conditional), bool(settings.fast_open)
+        )
 
     def make_victim(self) -> Engine:
         """The victim as the settings say."""
@@ -244,6 +247,7 @@ class Arena:
             assert segment is not None, f"the victim sent a bad segment: {packet[:80].hex()}"
             self.answers += not segment["payload"] and not segment["flags"] & FIN
             self.crafting.saw_segment(header["destination"], segment)
+            self.crafting.saw_cookie(header["destination"], header["payload"])
         else:
             assert header["protocol"] == ICMP, f"the victim sent protocol {header['protocol']}"
             self.answers += header["fragment"] & 0x1FFF == 0

@@ -23,7 +23,7 @@ from tests.hostile.cast import (
     VICTIM_MAC,
     Link,
 )  # fmt: skip
-from tests.hostile.feedback import AE, MOST_OPTIONS, NO_OPERATION, SACK_PERMITTED, with_option
+from tests.hostile.feedback import AE, FAST_OPEN, MOST_OPTIONS, NO_OPERATION, SACK_PERMITTED, cookie_in, with_option
 from tests.hostile.inputs import Record, Segment
 from tests.hostile.mending import mended
 from tests.hostile.program import ACTIVE_PORT, FIRST_SERVER, PEERS, SERVER_PORT
@@ -33,6 +33,8 @@ WORD = 1 << 32
 REMEMBERED = 16
 # data of a fragment of a segment, in bytes
 PIECE = 256
+# options that begin so have the Fast Open cookie there that the stranger has been given, or ask for one
+OWN_COOKIE = bytes([FAST_OPEN, 0])
 OPENING_OPTIONS = decode.build_options(mss=1460, window_scale=7)
 
 
@@ -50,6 +52,8 @@ class Crafting:
         self.last: Segment | None = None
         self.virtio: bytes | None = None
         self.clock = 0
+        # the last ACK of each stranger
+        self.acked: dict[int, int] = {}
 
     def frames(self, record: Record) -> Iterator[bytes]:
         """The frames that a record says, none for records of another sort."""
@@ -102,6 +106,11 @@ class Crafting:
         """A frame between the victim and strangers."""
         self.seen.append(frame)
 
+    def saw_cookie(self, address: bytes, octets: bytes) -> None:
+        """A segment of the victim to a stranger: it may bring a Fast Open cookie."""
+        if cookie := cookie_in(octets):
+            self.attacker.cookies[address] = cookie
+
     def saw_segment(self, address: bytes, segment: "decode.TcpFields") -> None:
         """A segment of the victim to a stranger: its numbers count unless it repeats what was there."""
         key = (segment["source_port"], address, segment["destination_port"])
@@ -127,13 +136,13 @@ class Crafting:
         """A segment, whole or in pieces."""
         view = self.view(record.who)
         mode = record.mode
-        far, far_ack = (16 if mode & bit else 0 for bit in (Segment.FAR, Segment.FAR_ACK))
-        seq = (view.ack + (record.seq << far)) % WORD
-        ack = (view.seq + (record.ack << far_ack)) % WORD
+        seq = (view.ack + (record.seq << (16 if mode & Segment.FAR else 0))) % WORD
+        base = self.acked.get(record.who, view.seq) if mode & Segment.FROM_LAST else view.seq
+        ack = self.acked[record.who] = (base + record.ack) % WORD
         flags = record.flags | (AE if record.marks & 4 else 0)
         text = b"\x5a" * length(record)
         ports, numbers = (view.remote_port, view.local_port), (seq, ack if flags & ACK else 0)
-        options, urgent = self.options(record, view), record.marks >> 3
+        options, urgent = self.options(record, view, base), record.marks >> 3
         if self.signed and view.remote == SIGNED_STRANGER:
             options = digest_option(ports, numbers, flags, record.window, text, options, urgent)
         segment = decode.build_tcp(
@@ -154,8 +163,8 @@ class Crafting:
         else:
             yield self.frame(decode.build_ipv4(view.remote, VICTIM, TCP, segment, tos=tos))
 
-    def options(self, record: Segment, view: View) -> bytes:
-        """The options of a segment, as many as there is room for."""
+    def options(self, record: Segment, view: View, base: int) -> bytes:
+        """The options of a segment, as many as there is room for. base: the number that edges of blocks are beside."""
         options = b""
         if record.mode & Segment.STAMPED:
             # a stranger's clock may say what it likes as long as it goes on
@@ -164,15 +173,17 @@ class Crafting:
         if record.mode & Segment.OPENING:
             options = with_option(options, OPENING_OPTIONS + SACK_PERMITTED)
         if not record.mode & Segment.BLOCKS:
-            tail = record.tail + b"\0" * (-len(record.tail) % 4)
+            tail = record.tail
+            if tail.startswith(OWN_COOKIE):
+                cookie = self.attacker.cookies.get(view.remote, b"")
+                tail = bytes([FAST_OPEN, 2 + len(cookie)]) + cookie + tail[len(OWN_COOKIE) :]
+            tail += b"\0" * (-len(tail) % 4)
             return with_option(options, tail)
         most = (MOST_OPTIONS - len(options) - 4) // 8
         pairs = list(struct.iter_unpack("!hh", record.tail[: len(record.tail) // 4 * 4]))[:most]
         if not pairs:
             return options
-        body = b"".join(
-            struct.pack("!II", (view.seq + left) % WORD, (view.seq + right) % WORD) for left, right in pairs
-        )
+        body = b"".join(struct.pack("!II", (base + left) % WORD, (base + right) % WORD) for left, right in pairs)
         return options + NO_OPERATION + bytes([5, 2 + len(body)]) + body
 
     def flood(self, record: inputs.Flood) -> Iterator[bytes]:
@@ -198,8 +209,11 @@ class Crafting:
             view = self.view(record.who)
         seq = (view.seq + record.seq) % WORD
         segment = decode.build_tcp(view.local_port, view.remote_port, seq, view.ack, ACK, 100)
-        quoted = decode.build_ipv4(VICTIM, view.remote, TCP, segment + bytes(24))[: record.size % 65]
-        message = decode.build_icmp(record.kind, record.code, record.rest.to_bytes(4, "big"), quoted)
+        quoted = bytearray(decode.build_ipv4(VICTIM, view.remote, TCP, segment + bytes(24)))
+        # of a packet as long as the link takes, or as any
+        quoted[2:4] = (0xFFFF if record.live & 4 else self.attacker.mtu).to_bytes(2, "big")
+        quote = bytes(quoted[: record.size % 65])
+        message = decode.build_icmp(record.kind, record.code, record.rest.to_bytes(4, "big"), quote)
         router = GATEWAY if record.live & 2 else PEERS[record.who]
         yield self.frame(decode.build_ipv4(router, VICTIM, ICMP, message))
 

@@ -125,7 +125,8 @@ class Segment(Record):
     """A segment of the stranger `who` to its connection with the victim, or to a listener.
 
     seq, ack: beside what the victim expects. text: its length. mode: a sum of the values below. marks: the ECN field
-    in the lowest two bits, the flag AE in the next, the urgent pointer in the rest. tail: options.
+    in the lowest two bits, the flag AE in the next, the urgent pointer in the rest. tail: options; 34, 0 at
+    its beginning stand for the Fast Open cookie that the stranger has been given, or the wish for one.
     """
 
     mode: int
@@ -144,7 +145,7 @@ class Segment(Record):
     BLOCKS: ClassVar[int] = 4  # the tail is edges of SACK blocks, two octets each, beside the victim's next number
     WRONG_SUM: ClassVar[int] = 8
     FAR: ClassVar[int] = 16  # seq is in units of 64 KiB
-    FAR_ACK: ClassVar[int] = 32
+    FROM_LAST: ClassVar[int] = 32  # ack and blocks are beside the last ACK of this stranger, as in duplicates
     LONG: ClassVar[int] = 64  # text is in units of 32 octets
     PIECES: ClassVar[int] = 128  # in fragments of 256 octets
 
@@ -154,7 +155,7 @@ class Quote(Record):
     """An ICMP error that quotes a segment of the victim to the stranger `who`, or one of the live connection.
 
     seq: beside the oldest number in flight. size: octets quoted of the packet, modulo 64. live: bit 0 says which,
-    bit 1 that the router is the victim's own gateway.
+    bit 1 that the router is the victim's own gateway, bit 2 that the packet was of 65,535 bytes.
     """
 
     kind: int

@@ -25,9 +25,11 @@ from tests.hostile.inputs import (
 # a server among the strangers, and calls by their number (tests.hostile.program)
 SERVER = 12
 ACCEPT, SEND, RECEIVE, SHUTDOWN_SEND, SHUTDOWN_RECEIVE, CLOSE, ABORT, LOSE = range(8)
-SET_BUFFER, SET_OPTION, CONNECT, SET_LISTENER, DECIDE, RESTART, LOOK = range(8, 15)
-OPENING, STAMPED, BLOCKS = Segment.OPENING, Segment.STAMPED, Segment.BLOCKS
+SET_BUFFER, SET_OPTION, CONNECT, SET_LISTENER, DECIDE, RESTART, LOOK, PATIENCE = range(8, 16)
+OPENING, STAMPED, FROM_LAST = Segment.OPENING, Segment.STAMPED, Segment.FROM_LAST
 SECOND = Pause(10, 0)
+# a stranger's Fast Open cookie, or the wish for one
+COOKIE = bytes([34, 0])
 
 
 def segment(
@@ -38,9 +40,13 @@ def segment(
     return Segment(who, mode, flags & 0xFF, marks | (4 if flags & AE else 0), seq, ack, window, text, tail)
 
 
-def opened(who: int = 0, mode: int = OPENING, syn_flags: int = SYN) -> list[Record]:
+def opened(who: int = 0, mode: int = OPENING, syn_flags: int = SYN, tail: bytes = b"") -> list[Record]:
     """A stranger's connection, accepted by the program."""
-    return [segment(syn_flags, who=who, mode=mode), segment(ACK, who=who, mode=mode & 1), Call(ACCEPT, who % 3, 0)]
+    return [
+        segment(syn_flags, who=who, mode=mode, tail=tail),
+        segment(ACK, who=who, mode=mode & 1),
+        Call(ACCEPT, who % 3, 0),
+    ]
 
 
 def blocks(*edges: int) -> bytes:
@@ -111,11 +117,11 @@ def scenes() -> dict[str, bytes]:
         ]),
         "resets-at-the-edges": (Settings(), [
             *opened(), segment(RST, seq=1), segment(SYN, seq=5), segment(RST, seq=-1), segment(ACK, ack=9),
-            segment(ACK, ack=-32000, mode=32), segment(RST),
+            segment(ACK, ack=-32000), segment(RST),
         ]),
         "marked": (Settings(ecn=1), [
             *opened(syn_flags=SYN | ECE | CWR), Call(SEND, 0, 20000), segment(ACK | ECE),
-            segment(ACK | CWR, text=99, marks=3), segment(ACK, text=99, marks=2), Call(SEND, 0, 20000),
+            segment(ACK | CWR, text=99, marks=3), segment(ACK, text=99, marks=1), Call(SEND, 0, 20000),
             segment(ACK | ECE), SECOND,
         ]),
         "marked-accurately": (Settings(ecn=3), [
@@ -145,6 +151,8 @@ def scenes() -> dict[str, bytes]:
             RawPacket(15, bytes.fromhex("4600002400000000401100000a0900100a09000101010100") + bytes(12)),
             RawPacket(15, bytes.fromhex("4500002000000000408400000a0900100a090001") + bytes(12)),
             RawPacket(15, bytes.fromhex("4700002400000000400100000a0900100a09000107070400000000000800") + bytes(10)),
+            RawPacket(15, bytes.fromhex("4700002400000000400600000a0900100a09000107ff000000000000") + bytes(20)),
+            RawPacket(15, bytes.fromhex("4600002400000000400600000a0900100a09000183040400") + bytes(20)),
             RawFrame(0, bytes(19)), Made(11, 5), Made(9, 3),
         ]),
         "superframe": (Settings(virtio=1, offloads=1), [
@@ -176,12 +184,74 @@ def scenes() -> dict[str, bytes]:
             Call(SEND, 0, 40000), Call(ABORT, 0, 0),
         ]),
         "signed": (Settings(signed=1), [
-            *opened(), segment(ACK | PSH, text=200), Call(RECEIVE, 0, 999), Blind(9, 7), Live(0, 3000), Live(1, 3000),
+            *opened(), segment(ACK | PSH, text=200), Call(RECEIVE, 0, 999), *[Blind(9, seed) for seed in range(9)],
+            Live(0, 3000), Live(1, 3000),
             segment(SYN, who=3, tail=bytes([19, 18]) + bytes(16)), segment(ACK | FIN),
         ]),
         "signed-otherwise": (Settings(signed=2), [
             *opened(3), Call(CONNECT, 0, 0), *[Blind(9, seed) for seed in range(9)], Live(0, 3000), Live(1, 3000),
             Quote(0, 3, 4, 600, 0, 28, 1), segment(ACK, who=3, tail=bytes([29, 16, 1, 2]) + bytes(12)),
+        ]),
+        "narrower-path": (Settings(tight=1), [
+            *opened(mode=3), Call(SEND, 0, 40000), Quote(0, 3, 4, 1000, -14480, 28, 0),
+            segment(ACK, mode=5, ack=-9000, tail=blocks(-7000, -5000)), segment(ACK, mode=1), Call(SEND, 0, 40000),
+            *[segment(ACK, mode=1)] * 3, SECOND, Call(SEND, 0, 40000), segment(ACK, mode=1), Call(SEND, 0, 40000),
+            segment(ACK, mode=5, ack=-6000, tail=blocks(-4000, 0)), segment(ACK, mode=1), SECOND, SECOND,
+            Call(SEND, 0, 40000), Quote(0, 3, 4, 0, -9000, 28, 4), SECOND, segment(ACK, mode=1),
+        ]),
+        "black-hole": (Settings(mtu=2), [
+            *opened(mode=3), Call(SEND, 0, 40000), *[SECOND] * 6, segment(ACK, mode=1, ack=-500), SECOND,
+            segment(ACK, mode=1), SECOND, Pause(13, 99), Call(SEND, 0, 40000), *[SECOND] * 3,
+        ]),
+        "answer-in-pieces": (Settings(mtu=3, no_path_discovery=1), [
+            RawPacket(15, bytes.fromhex("4500002000000000400100000a0900100a090001") + b"\x08" + bytes(999)), SECOND,
+            *opened(), Call(SEND, 0, 3000), segment(ACK), SECOND,
+        ]),
+        "newreno-loses": (Settings(congestion=1, ecn=1, no_sack=1), [
+            *opened(syn_flags=SYN | ECE | CWR, mode=3), Call(SEND, 0, 50000), segment(ACK, mode=1, ack=-14480),
+            *[segment(ACK, mode=1 | FROM_LAST)] * 5, segment(ACK, mode=1 | FROM_LAST, ack=2000),
+            segment(ACK, mode=1), segment(ACK | ECE, mode=1), Call(SEND, 0, 40000), SECOND,
+            segment(ACK, mode=1, ack=-1448), SECOND, SECOND, segment(ACK, mode=1), Call(SEND, 0, 9000),
+            segment(ACK, mode=1), segment(ACK, ack=-9000), Call(SET_BUFFER, 0, 9001), Call(SET_BUFFER, 0, 20000),
+        ]),
+        "bbr-over-a-while": (Settings(congestion=2), [
+            *opened(mode=3), *[record for _ in range(24) for record in (
+                Call(SEND, 0, 40000), Pause(8, 1), segment(ACK, mode=1), Pause(9, 9), segment(ACK | ECE, mode=1),
+            )], Call(SEND, 0, 20000), SECOND, segment(ACK, mode=5, ack=-9000, tail=blocks(-4000, 0)),
+        ]),
+        "signed-to-the-end": (Settings(signed=1), [
+            *opened(), Call(SHUTDOWN_SEND, 0, 0), segment(ACK), segment(ACK | FIN), segment(ACK | FIN, seq=-1),
+            segment(SYN, seq=1000), segment(RST),
+        ]),
+        "early-text": (Settings(fast_open=1), [
+            segment(SYN, mode=OPENING, tail=COOKIE), segment(ACK), segment(RST),
+            segment(SYN, mode=OPENING, tail=COOKIE, text=300), Call(ACCEPT, 0, 0), Call(RECEIVE, 0, 999),
+            segment(ACK), segment(SYN, who=3, mode=OPENING, tail=COOKIE, text=9),
+            segment(SYN, who=6, tail=bytes([34, 10]) + bytes(8), text=9),
+        ]),
+        "early-text-refused": (Settings(fast_open=1, tight=1), [
+            segment(SYN, mode=OPENING, tail=COOKIE), segment(RST, seq=0),
+            segment(SYN, who=3, mode=OPENING, tail=COOKIE), segment(RST, who=3),
+            segment(SYN, mode=OPENING, tail=COOKIE, text=300),
+            segment(SYN, who=3, mode=OPENING, tail=COOKIE, text=300), segment(RST), SECOND,
+            segment(SYN, who=3, mode=OPENING, tail=COOKIE, text=300), SECOND,
+        ]),
+        "early-text-sent": (Settings(), [
+            Call(CONNECT, 4, 0), segment(SYN | ACK, who=SERVER, mode=OPENING, tail=bytes([34, 10]) + b"cookie!!"),
+            Call(ABORT, 0, 0), Call(CONNECT, 12, 8), segment(SYN | ACK, who=SERVER, mode=OPENING, ack=-100),
+            SECOND, segment(ACK, who=SERVER), Call(CONNECT, 13, 0), Call(CONNECT, 30, 0), SECOND, SECOND,
+        ]),
+        "urgent": (Settings(), [
+            *opened(), segment(ACK | URG, text=5, marks=5 << 3), Call(LOOK, 0, 0), Call(RECEIVE, 0, 1),
+            Call(RECEIVE, 0, 0), Call(RECEIVE, 0, 99), segment(ACK | URG, text=5, marks=8),
+            Call(SET_OPTION, 0, 2), Call(SET_OPTION, 0, 3),
+            segment(ACK | URG, text=9, marks=2 << 3), Call(RECEIVE, 0, 99), Call(SEND, 0, 100), segment(ACK),
+        ]),
+        "patience": (Settings(tight=1), [
+            *opened(tail=bytes([28, 4, 0, 100])), *opened(3), *opened(6), Call(PATIENCE, 0, 0), Call(PATIENCE, 1, 5),
+            Call(PATIENCE, 2, 3), Call(SEND, 1, 100), Call(SEND, 2, 100),
+            segment(ACK, who=6, tail=bytes([28, 4, 0, 9])), *[Pause(12, 200)] * 3, segment(ACK, seq=-1),
+            *[Pause(12, 200)] * 3,
         ]),
         "said-again": (Settings(mtu=1, no_sack=1), [
             *opened(mode=3), Again(3, 40, 1, 2), segment(ACK, mode=1, text=9), Again(3, 40, 9, 255),

@@ -16,7 +16,18 @@ FRAMES = 25_000
 
 
 @pytest.mark.requirement(
-    "LIM-4", "REC-1", "REC-7", "REC-9", "SEG-4", "SEG-5", "SEG-6", "SEG-7", "SEG-13", "SEG-16", "TCPX-1", "TCPX-6",
+    "LIM-4",
+    "REC-1",
+    "REC-7",
+    "REC-9",
+    "SEG-4",
+    "SEG-5",
+    "SEG-6",
+    "SEG-7",
+    "SEG-13",
+    "SEG-16",
+    "TCPX-1",
+    "TCPX-6",
     "TCPX-7",
 )
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
