@@ -61,6 +61,9 @@ cdef void name_timer(const tcb_t* tcb, int64_t now, row_t* row) noexcept nogil:
     elif tcb.due[<int> TIMER_ORPHAN] != NEVER:
         due = tcb.due[<int> TIMER_ORPHAN]
         row.timer = b"orphan"
+    elif tcb.extras != NULL and tcb.extras.keepalive_due != NEVER:
+        due = tcb.extras.keepalive_due
+        row.timer = b"keepalive"
     row.left = due - now if due > now else 0
 
 

@@ -218,7 +218,9 @@ def test_urgent_pointer_of_a_syn_with_text_means_nothing(host):
     options = [*peer.syn_options(), *option(cookie)]
     peer.send("SU", text=b"ask", options=options, urgptr=3)
     assert peer.take()[0].ack == 4
-    assert read_all(host.accept(listener)) == b"ask"
+    endpoint = host.accept(listener)
+    assert read_all(endpoint) == b"ask"
+    assert endpoint.tcp_info()["tcpi_options"] & 32
 
 
 @pytest.mark.requirement("TCPX-6")

@@ -243,6 +243,33 @@ def test_cookie_that_does_not_fit_is_not_used(host):
 
 
 @pytest.mark.requirement("TCPX-6")
+def test_information_tells_how_the_opening_went(host):
+    endpoint = opened(host)
+    Peer(host).take()
+    assert endpoint.tcp_info()["tcpi_fastopen_client_fail"] == 1  # no cookie was known
+    endpoint.abort()
+    host.take_packets()
+    taught(host)
+    for taken, fail in ((3, 0), (0, 2)):
+        port = 2000 + taken
+        endpoint = opened(host, b"ask", port)
+        peer = Peer(host, our_port=port)
+        peer.take()
+        peer.send("SA", ack=1 + taken)
+        info = endpoint.tcp_info()
+        assert (info["tcpi_options"] & 32 != 0, info["tcpi_fastopen_client_fail"]) == (taken > 0, fail)
+        assert info["tcpi_bytes_acked"] == taken
+        host.take_packets()
+    host.advance(HOUR)
+    host.take_packets()
+    endpoint = opened(host, b"ask", 3000)
+    host.take_packets()
+    host.advance(SECOND)
+    assert endpoint.tcp_info()["tcpi_fastopen_client_fail"] == 3
+    host.take_packets()
+
+
+@pytest.mark.requirement("TCPX-6")
 @pytest.mark.parametrize("acknowledged", [1, 4])
 def test_simultaneous_open_with_text_loses_none_of_it(host, acknowledged):
     taught(host)

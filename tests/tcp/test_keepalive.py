@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from netcore import endpoint as core
+from netcore.connections import connection_slice
 from netcore.endpoint import Endpoint
 from tests.tcp.scripted_peer import MILLISECOND, MINUTE, SECOND, Host, Peer, read_all, state_of
 from tests.tcp.segments import wanted
@@ -46,6 +47,18 @@ def test_peer_that_answers_is_probed_again_after_the_idle_time(host):
         peer.expect(wanted("A", seq=0, ack=1))
         peer.send("A")
     assert state_of(endpoint) == "ESTABLISHED"
+
+
+@pytest.mark.requirement("SND-8")
+def test_timer_and_probes_show_in_the_tables(host):
+    peer, endpoint = probed(host)
+    (row,), _ = connection_slice(host.engine, info=False)
+    assert row["timer"] == ("keepalive", IDLE)
+    host.advance(IDLE + INTERVAL)
+    assert endpoint.tcp_info()["tcpi_probes"] == 2
+    peer.send("A")
+    assert endpoint.tcp_info()["tcpi_probes"] == 0
+    host.take_packets()
 
 
 @pytest.mark.requirement("SND-8", "GEN-11")

@@ -21,6 +21,12 @@ cdef enum FastOpen:
     # client: the SYN carried a cookie; server: the SYN,ACK is to carry `cookie`
     FAST_OPEN_GIVEN = 3
 
+# why text did not go with the SYN, or was not taken, under the kernel's numbers
+cdef enum FastOpenFail:
+    NO_COOKIE = 1
+    TEXT_NOT_ACKED = 2
+    SYN_SENT_AGAIN = 3
+
 # where an urgent byte stands, or stood, in the stream
 cdef struct mark_t:
     uint32_t seq
@@ -60,8 +66,10 @@ cdef struct extras_t:
     uint8_t held_count
     uint8_t held[16]
     mark_t marks[16]
-    # Fast Open; bytes of text that went with the SYN
+    # Fast Open; FastOpenFail or 0; the SYN's text was taken, on either side; bytes of text that went with the SYN
     uint8_t fast_open
+    uint8_t fast_open_fail
+    uint8_t syn_text_taken
     uint8_t cookie_length
     uint8_t cookie[16]
     uint32_t syn_text

@@ -5,7 +5,9 @@ from netcore.paths cimport path_mtu_to
 from netcore.posix cimport calloc, memcpy, memset
 from netcore.storage.byte_queue cimport queue_append, queue_drop
 from netcore.storage.siphash cimport siphash
-from netcore.tcp.extras cimport FAST_OPEN_ASKED, FAST_OPEN_GIVEN, FAST_OPEN_OFF, FAST_OPEN_WANTED
+from netcore.tcp.extras cimport (
+    FAST_OPEN_ASKED, FAST_OPEN_GIVEN, FAST_OPEN_OFF, FAST_OPEN_WANTED, NO_COOKIE, SYN_SENT_AGAIN, TEXT_NOT_ACKED,
+)
 from netcore.tcp.signature cimport options_room, signature_option
 from netcore.tcp.tcb cimport (
     EARLY_RESETS_MOST, SYN_SENT, extras_t, need_extras, remembered_t, segment_out_t, tcb_t, transport_t,
@@ -90,6 +92,7 @@ cdef bint take_early_text(tcb_t* tcb, const segment_t* seg, int64_t now) noexcep
     tcb.rcv_nxt += <uint32_t> (tcb.receive_queue.length - before)
     tcb.rcv_adv = tcb.last_ack_sent = tcb.rcv_nxt
     tcb.early = True
+    tcb.extras.syn_text_taken = tcb.receive_queue.length != before
     transport.early += 1
     transport.counters.TCPFastOpenPassive += 1
     return True
@@ -166,6 +169,7 @@ cdef void give_up_fast(tcb_t* tcb, int64_t now) noexcept nogil:
         return
     if extras.fast_open != FAST_OPEN_WANTED:
         tcb.transport.counters.TCPFastOpenActiveFail += 1
+        extras.fast_open_fail = SYN_SENT_AGAIN
         leave_alone(tcb, now)
     extras.fast_open = FAST_OPEN_OFF
 
@@ -189,6 +193,7 @@ cdef void open_fast(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     cdef uint8_t length = 0
     cdef uint32_t most
     extras.fast_open = FAST_OPEN_OFF
+    extras.fast_open_fail = NO_COOKIE
     if server != NULL:
         if server.not_before > now and server.port == tcb.entry.remote_port:
             return
@@ -201,6 +206,7 @@ cdef void open_fast(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
     if length == 0:
         return
     extras.fast_open = FAST_OPEN_GIVEN
+    extras.fast_open_fail = 0
     most = room_for_text(tcb, out, server, now)
     if most > tcb.send_queue.length:
         most = <uint32_t> tcb.send_queue.length
@@ -237,9 +243,12 @@ cdef void settle_syn_text(tcb_t* tcb, uint32_t ack) noexcept nogil:
     cdef uint32_t acknowledged = ack - (tcb.iss + 1)
     if acknowledged:
         tcb.transport.counters.TCPFastOpenActive += 1
+        tcb.extras.syn_text_taken = True
+        tcb.delivered += acknowledged
         queue_drop(&tcb.send_queue, &tcb.transport.pool, acknowledged)
     elif tcb.retries == 0:
         # else give_up_fast has counted it
         tcb.transport.counters.TCPFastOpenActiveFail += 1
+        tcb.extras.fast_open_fail = TEXT_NOT_ACKED
     tcb.snd_nxt = ack
     tcb.extras.syn_text = 0

@@ -12,6 +12,8 @@ cdef enum InfoOption:
     OPTION_SACK = 2
     OPTION_WSCALE = 4
     OPTION_ECN = 8
+    # text of a SYN was taken (RFC 7413)
+    OPTION_SYN_DATA = 32
 
 cdef enum:
     # what tcpi_snd_ssthresh says while no loss has set one
@@ -23,12 +25,15 @@ cdef struct tcp_info_t:
     uint8_t tcpi_state
     # 0 open, 1 disorder (something is SACKed, nothing lost), 2 window comes down, 3 recovery, 4 loss
     uint8_t tcpi_ca_state
-    # time-outs in vain for what is outstanding; probes of a closed window in vain; how often the RTO is doubled
+    # time-outs in vain for what is outstanding; probes in vain of a closed window or a silent peer; how often the RTO is
+    # doubled
     uint8_t tcpi_retransmits
     uint8_t tcpi_probes
     uint8_t tcpi_backoff
     # InfoOption
     uint8_t tcpi_options
+    # why a Fast Open of ours was none: 1 no cookie was known, 2 the text was not taken, 3 the SYN went again
+    uint8_t tcpi_fastopen_client_fail
     # shifts of the peer's window and of ours (RFC 7323)
     uint8_t tcpi_snd_wscale
     uint8_t tcpi_rcv_wscale

@@ -164,6 +164,11 @@ cdef void fill_tcp_info(const tcb_t* tcb, int64_t now, tcp_info_t* info) noexcep
         info.tcpi_probes = tcb.retries
     else:
         info.tcpi_retransmits = tcb.retries
+    if tcb.extras != NULL:
+        if tcb.extras.keepalive_probes:
+            info.tcpi_probes = tcb.extras.keepalive_probes
+        info.tcpi_options |= OPTION_SYN_DATA if tcb.extras.syn_text_taken else 0
+        info.tcpi_fastopen_client_fail = tcb.extras.fast_open_fail
     info.tcpi_backoff = tcb.backoff
     info.tcpi_options |= OPTION_TIMESTAMPS if tcb.timestamps else 0
     info.tcpi_options |= OPTION_SACK if tcb.sack else 0
