@@ -97,6 +97,22 @@ def test_peek_leaves_the_urgent_byte(host):
     assert urgent(endpoint) == b"X"
 
 
+@pytest.mark.requirement("RECV-24", "RECV-25")
+@pytest.mark.parametrize("unread", [b"", b"unread"])
+def test_program_that_reads_urgent_bytes_alone_gets_all_of_them(host, unread):
+    peer, endpoint = connected(host)
+    if unread:
+        peer.send("PA", text=unread)
+    for number in range(4 * KEPT):
+        peer.send("PAU", text=bytes([number]), urgptr=1)
+        assert urgent(endpoint) == bytes([number])
+    peer.send("PA", text=b"more")
+    if unread:
+        # RECV-26: where they stood still divides the stream
+        assert read_all(endpoint) == unread
+    assert read_all(endpoint) == b"more"
+
+
 @pytest.mark.requirement("SEG-16")
 def test_pointer_ahead_of_its_byte_announces_it(host):
     # RFC 9293 3.8.5 MUST-32, MUST-33

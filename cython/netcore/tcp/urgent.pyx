@@ -68,7 +68,17 @@ cdef void find_urgent(tcb_t* tcb, uint32_t before) noexcept nogil:
             extras.held[extras.held_count] = queue_extract(&tcb.receive_queue, &tcb.transport.pool, offset)
             extras.held_count += 1
             notify(tcb.transport, &tcb.endpoint, READY_URGENT)
+            if is_mark_empty(extras, place):
+                drop_mark(extras, place)
+                continue
         place += 1
+
+
+cdef bint is_mark_empty(const extras_t* extras, uint32_t place) noexcept nogil:
+    """It divides nothing: the byte has left the stream, and no text lies between here and what was read, or the mark
+    before. A program that reads urgent bytes alone would else use up the marks."""
+    cdef uint64_t offset = extras.marks[place].offset
+    return offset == 0 or (place and extras.marks[place - 1].offset == offset and not extras.marks[place - 1].within)
 
 
 cdef bint is_late_byte_due(const tcb_t* tcb) noexcept nogil:
