@@ -79,7 +79,7 @@ def test_probes_without_an_answer_end_the_connection(host, count):
 
 @pytest.mark.requirement("SND-8")
 @pytest.mark.parametrize("kind", ["ACK", "text", "old", "probe"])
-def test_any_segment_sets_the_time_back(host, kind):
+def test_any_segment_of_the_peer_sets_the_time_back(host, kind):
     peer, endpoint = probed(host)
     host.advance(IDLE + INTERVAL + MILLISECOND)
     peer.expect(wanted("A", seq=0), wanted("A", seq=0))
@@ -88,7 +88,7 @@ def test_any_segment_sets_the_time_back(host, kind):
     elif kind == "text":
         peer.send("PA", text=b"here I am")
     elif kind == "old":
-        peer.send("A", seq=1, ack=-70000)
+        peer.send("PA", seq=1 - 10000, ack=-60000, text=b"again")
     else:
         peer.send("A", seq=peer.seq - 1)
     peer.take()
@@ -97,6 +97,21 @@ def test_any_segment_sets_the_time_back(host, kind):
     host.advance(1)
     peer.expect(wanted("A", seq=0))
     assert endpoint.status == core.OK
+
+
+@pytest.mark.requirement("SND-8")
+@pytest.mark.parametrize(
+    ("flags", "seq", "ack"),
+    [("A", 200_000, 1), ("A", -70_000, 1), ("A", 1, 2), ("A", 1, -70_000), ("R", 2, 0), ("S", 5, 0), ("SA", 1, 900)],
+)
+def test_segment_whose_numbers_are_not_the_peers_keeps_no_connection(host, flags, seq, ack):
+    # else whoever knows addresses and ports would keep for ever what has lost its peer
+    peer, endpoint = probed(host, 3)
+    for _ in range(4):
+        for _ in range(12):
+            host.advance(IDLE // 12)
+            peer.send(flags, seq=seq, ack=ack)
+    assert endpoint.status == core.NET_RESET
 
 
 @pytest.mark.requirement("SND-8")

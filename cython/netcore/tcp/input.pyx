@@ -73,7 +73,7 @@ cdef void segment_arrives(transport_t* transport, segment_t* seg, frame_t* frame
         tcb = <tcb_t*> entry
     count_arrival(tcb, seg, now)
     if tcb.extras != NULL:
-        hear(tcb, now)
+        hear(tcb, seg, now)
     if tcb.state == LISTEN:
         request_arrives(tcb, seg, now)
         return
