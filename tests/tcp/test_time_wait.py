@@ -198,9 +198,11 @@ def test_syn_without_a_listener_does_not_end_it(host):
     assert "S" not in "".join(segment.flags for segment in peer.take())
 
 
-def test_syn_with_ack_does_not_take_it_over(host):
+@pytest.mark.requirement("SEG-10", "SEG-11")
+@pytest.mark.parametrize("flags", ["SA", "SF"])
+def test_syn_that_no_listener_takes_does_not_end_it(host, flags):
     peer = in_time_wait(host)
-    peer.send("SA", seq=1000)
+    peer.send(flags, seq=1000)
     assert host.engine.usage()["time_wait"] == 1
 
 

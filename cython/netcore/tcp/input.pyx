@@ -104,7 +104,7 @@ cdef bint time_wait_arrives(timewait_t* record, segment_t* seg, int64_t now) noe
     if seg.flags & RST:
         # RFC 1337: no assassination
         return False
-    if seg.flags & SYN and not seg.flags & ACK:
+    if seg.flags & (SYN | ACK | FIN) == SYN:
         if record.timestamps and seg.has_timestamps:
             # RFC 6191: only a newer timestamp, whatever the sequence number
             newer = <int32_t> (seg.tsval - record.ts_recent) > 0
