@@ -192,6 +192,19 @@ def test_timestamp_remembered_for_more_than_24_days_says_nothing(peer, days, tak
     assert endpoint.readable_bytes == (1 if taken else 0)
 
 
+def test_timestamp_that_comes_after_24_days_takes_the_place_of_the_old_one(peer):
+    # RFC 7323 5.5: the peer's clock of milliseconds has gone more than half round
+    peer.open_passively()
+    peer.host.advance(26 * DAY)
+    peer.tsval = (peer.tsval + 26 * DAY // MILLISECOND) % MODULUS
+    peer.send("A", text=b"x")
+    (ack,) = peer.take()
+    assert ack.options["Timestamp"][1] == peer.tsval
+    peer.tsval -= 1
+    peer.send("A", text=b"ghost")
+    assert peer.host.counter("PAWSEstab") == 1
+
+
 def test_echo_is_that_of_the_segment_the_last_ack_covers(make_host):
     # RFC 7323 4.3, the delayed ACK: the earlier of two segments is echoed
     peer = Peer(make_host(quick_acks=0), timestamps=True)

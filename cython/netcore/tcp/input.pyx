@@ -283,9 +283,9 @@ cdef void record_timestamp(tcb_t* tcb, const segment_t* seg, int64_t now) noexce
     window could else set a time so late that PAWS drops all that the real peer sends.
     """
     if tcb.timestamps and seg.has_timestamps and seq_leq(seg.seq, tcb.last_ack_sent) and not is_behind(tcb, seg):
-        if <int32_t> (seg.tsval - tcb.ts_recent) >= 0:
-            tcb.ts_recent = seg.tsval
-            tcb.ts_recent_time = now
+        # PAWS has let nothing older through but what comes after 24 days, when TS.Recent is invalid (RFC 7323 5.5)
+        tcb.ts_recent = seg.tsval
+        tcb.ts_recent_time = now
 
 
 cdef bint check_reset(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
