@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from tests.attacks.blind import BLIND
 from tests.attacks.crowd import Services
 from tests.attacks.ground import BUFFER, Ground, Outcome, ground
-from tests.attacks.own import HOLES, OWN, PEERS
+from tests.attacks.own import HOLES, OWN, PEERS, BackwardBytes
 
 KIBI = 1 << 10
 CHALLENGE_INTERVAL = 0.5  # seconds, SEG-8
@@ -23,7 +23,7 @@ PING = ("ping", "-n", "-q", "-c", "5", "-i", "0.01", "-s", "4000")
 MEMORY: dict[str, int] = {
     "fragment overlaps": FRAGMENTS,
     "hole flood": PEERS * HOLES * CHUNK,
-    "backward bytes": PEERS * (2 * OWN["backward bytes"].MOST + CHUNK),
+    "backward bytes": PEERS * (2 * BackwardBytes.MOST + CHUNK),
     "duplicate ACKs": PEERS * (OWN["duplicate ACKs"].size * 5 // 4),
     "SACK flood": PEERS * (OWN["SACK flood"].size * 5 // 4) + PEERS // 2 * OWN["SACK flood"].size // 64 * RECORD,
     "tiny MSS": PEERS * OWN["tiny MSS"].size * (5 * 64 // 4 + RECORD) // 64,

@@ -46,7 +46,8 @@ class Services:
 
     def _register(self, connection: StreamSocket) -> int:
         descriptors = self.ground.host.stack.service_provider.descriptors
-        endpoint: Endpoint = descriptors.live[connection.handle].endpoint
+        endpoint = descriptors.live[connection.handle].endpoint
+        assert endpoint is not None
         port = endpoint.remote[1]
         self.endpoints[port] = endpoint
         return port

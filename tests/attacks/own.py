@@ -51,6 +51,12 @@ class OwnConnections(ABC):
         )
         self.dismiss()
 
+    def acknowledge(self, enough: int) -> None:
+        """What has come, of each peer with no more text than `enough`."""
+        for peer in self.peers:
+            if len(peer.text) <= enough:
+                self.ground.tap.send(peer.frame(ACK))
+
     def dismiss(self) -> None:
         """Ends connections whose stream is over; AssertionError unless it is right."""
         assert all(bytes(peer.text) == self.services.stream for peer in self.peers), "a byte is wrong"
@@ -126,7 +132,7 @@ class DuplicateAcks(OwnConnections):
         self.crowd.until(
             lambda: all(len(peer.text) > self.HONEST for peer in self.peers),
             "no stream",
-            lambda: [self.ground.tap.send(peer.frame(ACK)) for peer in self.peers if len(peer.text) <= self.HONEST],
+            lambda: self.acknowledge(self.HONEST),
         )
         stand = [peer.expected for peer in self.peers]
         for first in range(0, frames, BURST):
@@ -162,7 +168,7 @@ class SackFlood(OwnConnections):
         self.crowd.until(
             lambda: all(len(peer.text) > self.HONEST for peer in self.peers),
             "no stream",
-            lambda: [self.ground.tap.send(peer.frame(ACK)) for peer in self.peers if len(peer.text) <= self.HONEST],
+            lambda: self.acknowledge(self.HONEST),
         )
         stand = [peer.expected for peer in self.peers]
         self.most = 0

@@ -91,7 +91,7 @@ class Tap:
 
     def receive(self) -> list[tuple[bytes, int]]:
         """Takes the IP packets to SPOOFED that have come, each with the text of one segment of a superframe, or 0."""
-        packets = []
+        packets: list[tuple[bytes, int]] = []
         while True:
             try:
                 octets, address = self._in.recvfrom(LARGEST)

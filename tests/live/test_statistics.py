@@ -99,6 +99,7 @@ def test_both_ends_of_a_connection_tell_the_same_of_it(programs: Callable[..., N
     assert "cubic" in detail
     assert f"bytes_acked:{ANSWERED}" in detail
     known = set(kernel) | {"snd_wnd", "rcv_wnd", "ssthresh", "retrans", "rcv_rtt", "rcv_space", "minrtt", "notsent"}
+    known |= {"busy", "rwnd_limited", "sndbuf_limited"}
     assert set(re.findall(r"([a-z_]+):", info_words(row["info"], row["congestion"]))) - known == set()
     # and the counters of the stack, whose only connection it was
     assert counters["Tcp"]["PassiveOpens"] == 1
