@@ -36,6 +36,13 @@ def _switch(tunable: str) -> Apply:
     return apply
 
 
+def _unless(tunable: str) -> Apply:
+    def apply(settings: "Settings", values: list[int]) -> None:
+        settings.tunables[tunable] = int(values[0] == 0)
+
+    return apply
+
+
 def _buffer(tunable: str) -> Apply:
     """Three numbers: the least, what a buffer begins with, and what it may grow to."""
 
@@ -80,9 +87,16 @@ SYSCTLS: Final[dict[str, Apply]] = {
     "tcp_invalid_ratelimit": _scaled("challenge_interval", _MILLISECOND),
     "tcp_rto_min_us": _scaled("rto_minimum", _MICROSECOND),
     "tcp_rto_max_ms": _scaled("rto_maximum", _MILLISECOND),
+    "tcp_keepalive_time": _scaled("keepalive_time_ms", 1000),
+    "tcp_keepalive_intvl": _scaled("keepalive_interval_ms", 1000),
+    "tcp_keepalive_probes": _scaled("keepalive_count"),
+    "tcp_probe_interval": _scaled("path_probe_interval", _SECOND),
     "tcp_rmem": _buffer("receive_buffer"),
     "tcp_wmem": _buffer("send_buffer"),
     "ip_default_ttl": _scaled("ttl"),
+    "ip_no_pmtu_disc": _unless("path_mtu_discovery"),
+    "ipfrag_time": _scaled("reassembly_time", _SECOND),
+    "ipfrag_high_thresh": _scaled("reassembly_memory"),
     "icmp_ratelimit": _scaled("icmp_interval", _MILLISECOND),
 }
 
@@ -99,6 +113,10 @@ BSD_SYSCTLS: Final[dict[str, Apply]] = {
     "net.inet.tcp.rexmit_min": _scaled("rto_minimum", _MILLISECOND),
     "net.inet.tcp.delacktime": _scaled("delayed_ack", _MILLISECOND),
     "net.inet.tcp.msl": _scaled("msl", _MILLISECOND),
+    "net.inet.tcp.keepidle": _scaled("keepalive_time_ms"),
+    "net.inet.tcp.keepintvl": _scaled("keepalive_interval_ms"),
+    "net.inet.tcp.keepcnt": _scaled("keepalive_count"),
+    "net.inet.tcp.path_mtu_discovery": _switch("path_mtu_discovery"),
     "net.inet.ip.ttl": _scaled("ttl"),
     "kern.ipc.maxsockbuf": _largest_socket_buffer,
 }
@@ -108,7 +126,7 @@ _NAME: Final = r"(?P<name>(?:net|kern)[./](?:ipv4|inet|core|ipc)[./][\w./]+)"
 _ASSIGNMENT: Final = re.compile(rf"\b{_NAME}\s*=\s*(?P<value>\"[^\"]*\"|'[^']*'|[^\s;]+)")
 _PRODUCT: Final = re.compile(r"\$\(\(\s*(\d+(?:\s*\*\s*\d+)*)\s*\)\)")
 _LARGEST_FILE: Final = 1 << 16
-_ECHO: Final = re.compile(rf"\becho\s+(?P<value>[^>]+?)\s*>\s*/proc/sys/{_NAME}")
+_ECHO: Final = re.compile(rf"\becho\s+(?:-n\s+)?(?P<value>[^>]+?)\s*>\s*/proc/sys/{_NAME}")
 _INITIAL_WINDOW: Final = re.compile(r"\binitcwnd\s+(\d+)")
 _LEAST_TIMEOUT: Final = re.compile(r"\brto_min\s+(\d+)(ms|s)?")
 

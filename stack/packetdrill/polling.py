@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from netcore.endpoint import ACCEPTABLE, CONNECTED, FAILED, GONE, PEER_CLOSED, READABLE, WRITABLE
+from netcore.endpoint import ACCEPTABLE, CONNECTED, FAILED, GONE, PEER_CLOSED, READABLE, URGENT, WRITABLE
 from stack.driving import Watch
 from stack.packetdrill import values
 from stack.packetdrill.expressions import Array, Elided, Expression, Structure
@@ -39,6 +39,7 @@ def events_of(sockets: Sockets, socket: Socket) -> int:
     if not readiness & CONNECTED:
         return bits
     bits |= (_IN if readiness & READABLE else 0) | (_OUT if readiness & WRITABLE else 0)
+    bits |= values.POLLPRI if readiness & URGENT else 0
     if readiness & PEER_CLOSED:
         bits |= _IN | values.POLLRDHUP
         if socket.send_shut:
@@ -99,6 +100,7 @@ def _readiness(events: int) -> int:
     bits = FAILED | GONE
     bits |= READABLE | ACCEPTABLE if events & _IN else 0
     bits |= WRITABLE if events & _OUT else 0
+    bits |= URGENT if events & values.POLLPRI else 0
     return bits | (PEER_CLOSED if events & (values.POLLRDHUP | _IN) else 0)
 
 

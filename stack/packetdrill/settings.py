@@ -64,7 +64,7 @@ class Settings:
             prefix = ipaddress.IPv4Network(f"0.0.0.0/{self.netmask_ip}").prefixlen
         except ValueError:
             raise ConfigurationError(f"netmask_ip is {self.netmask_ip!r}, but must be a netmask") from None
-        own = {"syn_retries", "syn_protection", "ttl"}
+        own = {"syn_retries", "syn_protection", "ttl", "keepalive_time_ms", "keepalive_interval_ms", "keepalive_count"}
         named = {name: value for name, value in self.tunables.items() if name in own}
         return StackConfig(
             address=self.local_ip,

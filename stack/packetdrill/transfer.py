@@ -13,8 +13,9 @@ from stack.wsp import constants as ws
 from stack.wsp.sockets import Socket
 
 _MILLISECOND: Final = 1_000_000
-_RECEIVE_FLAGS: Final = {"MSG_PEEK": ws.MSG_PEEK, "MSG_WAITALL": ws.MSG_WAITALL}
+_RECEIVE_FLAGS: Final = {"MSG_PEEK": ws.MSG_PEEK, "MSG_WAITALL": ws.MSG_WAITALL, "MSG_OOB": ws.MSG_OOB}
 _HARMLESS: Final = SYMBOLS["MSG_NOSIGNAL"] | SYMBOLS["MSG_DONTWAIT"]
+_URGENT: Final = SYMBOLS["MSG_OOB"]
 _NOTHING: Final = Elided()
 
 
@@ -104,9 +105,12 @@ def _length(message: Expression) -> int:
 
 
 def send_octets(sockets: Sockets, fd: Expression, octets: bytes, flags: Expression = _NOTHING) -> int:
-    """Sends what the buffer has room for, and in a blocking call the rest as room is made."""
+    """Sends what the buffer has room for, and in a blocking call the rest as room is made.
+
+    With MSG_OOB the last byte is urgent, of each piece.
+    """
     bits = number(flags, 0)
-    if bits & ~_HARMLESS:
+    if bits & ~(_HARMLESS | _URGENT):
         raise Unknown(f"the flags {flags} are not supported when sending")
     socket = sockets.socket_of(fd)
     if sockets.error_told(socket):
@@ -117,13 +121,14 @@ def send_octets(sockets: Sockets, fd: Expression, octets: bytes, flags: Expressi
             while True:
                 if socket.established and not socket.nonblocking and not _room(socket.endpoint):
                     _wait_for_room(sockets, socket)
-                total += _send_piece(sockets, socket, octets[total : total + max(1, _room(socket.endpoint))])
+                piece = octets[total : total + max(1, _room(socket.endpoint))]
+                total += _send_piece(sockets, socket, piece, ws.MSG_OOB if bits & _URGENT else 0)
                 if total == len(octets) or socket.nonblocking:
                     return total
         except CallError:
             if total:
                 return total
-            sockets.terminal_error(socket)
+            _tell_silence(sockets, socket)
             raise
 
 
@@ -132,9 +137,9 @@ def _room(endpoint: Endpoint | None) -> int:
     return 0 if endpoint is None else max(0, endpoint.send_buffer - endpoint.buffered_bytes)
 
 
-def _send_piece(sockets: Sockets, socket: Socket, octets: bytes) -> int:
+def _send_piece(sockets: Sockets, socket: Socket, octets: bytes, flags: int) -> int:
     sent = ctypes.c_uint32()
-    sockets.invoke("send", "WSPSend", socket.descriptor, octets, 1, sent, 0, None, None, None)
+    sockets.invoke("send", "WSPSend", socket.descriptor, octets, 1, sent, flags, None, None, None)
     return sent.value
 
 
@@ -157,7 +162,8 @@ def receive_octets(sockets: Sockets, fd: Expression, count: int, flags: Expressi
         return 0
     wanted = sum(value for name, value in _RECEIVE_FLAGS.items() if bits & SYMBOLS[name])
     received, cell = ctypes.c_uint32(), ctypes.c_uint32(wanted)
-    with _nonblocking_for_once(socket, bits):
+    # POSIX never waits for an urgent byte
+    with _nonblocking_for_once(socket, bits | (SYMBOLS["MSG_DONTWAIT"] if bits & _URGENT else 0)):
         try:
             sockets.invoke(
                 "receive", "WSPRecv", socket.descriptor, bytearray(count), 1, received, cell, None, None, None
@@ -165,9 +171,20 @@ def receive_octets(sockets: Sockets, fd: Expression, count: int, flags: Expressi
         except CallError as error:
             if error.errno == "ETIMEDOUT" and socket.endpoint is not None and socket.endpoint.status == OK:
                 raise CallError("EAGAIN") from None  # SO_RCVTIMEO, not the connection's end
-            sockets.terminal_error(socket)
+            if bits & _URGENT and error.errno == "EAGAIN" and not (socket.endpoint and socket.endpoint.urgent_pending):
+                raise CallError("EINVAL") from None  # none was announced
+            _tell_silence(sockets, socket)
             raise
     return received.value
+
+
+def _tell_silence(sockets: Sockets, socket: Socket) -> None:
+    """What ended the connection is told now. A peer that answered no keepalive probe has a name of its own in Winsock.
+
+    Raises CallError ETIMEDOUT.
+    """
+    if sockets.terminal_error(socket) == ws.WSAETIMEDOUT:
+        raise CallError("ETIMEDOUT") from None
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def test_poll_with_other_events_is_told(play: Run) -> None:
         ("+0 %{ assert tcpi_frobs == 1 }%", "tcpi_frobs is not known here; there are: tcpi_advmss"),
         ("+0 psp_rx_assoc(4, [7]) = 0", "psp_rx_assoc() is not supported"),
         ("+0 setsockopt(4, SOL_TCP, TCP_CORK, [1], 4) = 0", "the option SOL_TCP TCP_CORK has no counterpart"),
-        ("+0 send(4, ..., 10, MSG_OOB) = 10", "the flags MSG_OOB are not supported"),
+        ("+0 send(4, ..., 10, MSG_EOR) = 10", "the flags MSG_EOR are not supported"),
         ("+0 socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP) = 5", "only AF_INET is supported yet"),
         ("+0 %{ assert SK_MEMINFO_RCVBUF == 1 }%", "SK_MEMINFO_RCVBUF is not known here"),
         ("+0 setsockopt(4, SOL_SOCKET, SO_DONTROUTES, [1], 4) = 0", "SO_DONTROUTES has no counterpart"),

@@ -285,6 +285,30 @@ def test_settings_of_the_kernel_are_taken_over_and_the_rest_is_noted(play: Run) 
     assert [note[:19] for note in notes] == ["1 `./defaults.sh` i", "2 net.ipv4.tcp_frob", "9 `ss -t` is not ru"]
 
 
+@pytest.mark.parametrize("call", ["read(4, ..., 9)", "write(4, ..., 9)"])
+def test_keepalive_of_the_kernel_is_taken_over(play: Run, call: str) -> None:
+    play(
+        "`sysctl -q net.ipv4.tcp_keepalive_time=10 net.ipv4.tcp_keepalive_intvl=2\n"
+        "echo -n 1 > /proc/sys/net/ipv4/tcp_keepalive_probes`\n"
+        "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n"
+        "+0 < S 0:0(0) win 32000 <mss 1000>\n+0 > S. 0:0(0) ack 1 <mss 1460>\n+0 < . 1:1(0) ack 1 win 32000\n"
+        "+0 accept(3, ..., ...) = 4\n+0 setsockopt(4, SOL_SOCKET, SO_KEEPALIVE, [1], 4) = 0\n"
+        "+10 > . 0:0(0) ack 1\n+2 > R. 1:1(0) ack 1\n"
+        f"+0 {call} = -1 ETIMEDOUT (Connection timed out)\n+0 read(4, ..., 9) = 0\n+0 write(4, ..., 9) = -1 EPIPE (no)"
+    )
+
+
+def test_discovery_of_path_mtus_is_switched_off_by_what_switches_it_off(play: Run) -> None:
+    play(
+        "`sysctl -q net.ipv4.ip_no_pmtu_disc=1`\n"
+        "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n"
+        "+0 < S 0:0(0) win 32000 <mss 1460>\n+0 > S. 0:0(0) ack 1 <mss 1460>\n+0 < . 1:1(0) ack 1 win 32000\n"
+        "+0 accept(3, ..., ...) = 4\n+0 write(4, ..., 2920) = 2920\n+0 > P. 1:2921(2920) ack 1\n"
+        "+0 < [1:1461(1460)] icmp unreachable frag_needed mtu 1000\n+0.1 < . 1:1(0) ack 2921 win 32000\n"
+        "+0 write(4, ..., 1460) = 1460\n+0 > P. 2921:4381(1460) ack 1"
+    )
+
+
 def test_commands_are_never_run(play: Run, tmp_path: object) -> None:
     play(f"`touch {tmp_path}/ran`\n0 `touch {tmp_path}/ran`")
     from pathlib import Path
