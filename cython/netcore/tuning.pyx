@@ -5,7 +5,9 @@ from netcore.tcp.tunables cimport set_default_tunables, tunables_t
 # what the core can work with; where a tunable does not stand here, any number will do
 cdef dict BOUNDS = {
     "rto_minimum": (1_000_000, 3_600_000_000_000), "rto_maximum": (1_000_000, 3_600_000_000_000),
-    "syn_retries": (0, 255), "quick_acks": (0, 255), "maximum_holes": (1, 256), "initial_window": (1, 1 << 16),
+    "rto_initial": (1_000_000, 1 << 62), "syn_rto": (1_000_000, 1 << 62), "persist_maximum": (1_000_000, 1 << 62),
+    "data_retries": (0, 255), "synack_retries": (0, 255), "syn_retries": (0, 255), "quick_acks": (0, 255),
+    "maximum_holes": (1, 256), "initial_window": (1, 1 << 16),
     "send_buffer": (0, 0x3fffffff), "receive_buffer": (1, 0x3fffffff), "send_buffer_maximum": (0, 0x3fffffff),
     "receive_buffer_maximum": (1, 0x3fffffff), "maximum_superframe": (536, 65483), "path_mtu_minimum": (104, 65535),
     "ecn": (0, 3), "keepalive_count": (1, 255), "fast_open_pending": (0, 1 << 20), "fast_open_servers": (0, 1 << 20),

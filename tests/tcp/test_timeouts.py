@@ -363,3 +363,20 @@ def test_late_syn_ack_after_giving_up_gets_rst(make_host):
     wait(peer)
     peer.send("SA")
     peer.expect(wanted("R", seq=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "least", "most"),
+    [
+        ("rto_initial", 0, 1_000_000, 1 << 62),
+        ("syn_rto", 999_999, 1_000_000, 1 << 62),
+        # it would make all probes at once, and give up
+        ("persist_maximum", 0, 1_000_000, 1 << 62),
+        # the count of retries goes no further: nothing would ever be given up
+        ("data_retries", 256, 0, 255),
+        ("synack_retries", 256, 0, 255),
+    ],
+)
+def test_time_or_count_that_would_make_no_sense_is_refused(make_host, name, value, least, most):
+    with pytest.raises(ValueError, match=f"^{name} is {value}, but must be between {least} and {most}$"):
+        make_host(**{name: value})
