@@ -33,7 +33,7 @@ class Assertions:
                 have = ", ".join(sorted(information)) or "none, for there is no connection"
                 raise Unknown(f"{error.name} is not known here; there are: {have}") from None
             raise AssertionDiffers(_explained(error, text, information)) from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise AssertionDiffers(_explained(error, text, information)) from None
 
 
@@ -52,7 +52,7 @@ def _dedented(text: str) -> str:
     return "\n".join(line[first:] for line in lines)
 
 
-def _explained(error: Exception, text: str, information: dict[str, int]) -> str:
+def _explained(error: BaseException, text: str, information: dict[str, int]) -> str:
     lines = text.splitlines()
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "block"]
     number = frames[-1].lineno if frames else getattr(error, "lineno", None)

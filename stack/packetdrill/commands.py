@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _SECOND: Final = 1_000_000_000
 _MILLISECOND: Final = 1_000_000
 _MICROSECOND: Final = 1_000
+_LARGEST_BUFFER: Final = 0x3FFFFFFF  # a window that RFC 7323 can say
 
 Apply = Callable[["Settings", list[int]], None]
 
@@ -47,8 +48,8 @@ def _buffer(tunable: str) -> Apply:
     """Three numbers: the least, what a buffer begins with, and what it may grow to."""
 
     def apply(settings: "Settings", values: list[int]) -> None:
-        settings.tunables[tunable] = values[min(1, len(values) - 1)]
-        settings.tunables[f"{tunable}_maximum"] = max(values[-1], settings.tunables[tunable])
+        settings.tunables[tunable] = min(values[min(1, len(values) - 1)], _LARGEST_BUFFER)
+        settings.tunables[f"{tunable}_maximum"] = max(min(values[-1], _LARGEST_BUFFER), settings.tunables[tunable])
 
     return apply
 
@@ -68,7 +69,7 @@ def _both_of_rfc_1323(settings: "Settings", values: list[int]) -> None:
 
 def _largest_socket_buffer(settings: "Settings", values: list[int]) -> None:
     for tunable in ("receive_buffer", "send_buffer"):
-        settings.tunables[f"{tunable}_maximum"] = values[0]
+        settings.tunables[f"{tunable}_maximum"] = min(values[0], _LARGEST_BUFFER)
         if settings.tunables.get(tunable, 0) > values[0]:
             settings.tunables[tunable] = values[0]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from stack.packetdrill.expressions import Array, Elided, Expression
 from stack.packetdrill.sockets import CallError, Sockets
 from stack.packetdrill.transfer import receive_octets, send_octets
-from stack.packetdrill.values import Unknown, number
+from stack.packetdrill.values import Unknown, number, size
 
 _NOTHING = Elided()
 
@@ -42,7 +42,7 @@ def sendfile(sockets: Sockets, to: Expression, of: Expression, offset: Expressio
     """The call sendfile, from a file to a socket."""
     if not isinstance(sockets.others.get(number(of)), File):
         raise CallError("EBADF")
-    return send_octets(sockets, to, bytes(number(count)))
+    return send_octets(sockets, to, bytes(size(count)))
 
 
 def splice(
@@ -57,7 +57,7 @@ def splice(
     """The call splice, from a socket to a pipe or from a pipe to a socket."""
     source, target = (sockets.others.get(number(each)) for each in (of, to))
     if isinstance(target, Pipe):
-        received = receive_octets(sockets, of, number(count))
+        received = receive_octets(sockets, of, size(count))
         target.waiting += received
         return received
     if isinstance(source, Pipe):

@@ -11,6 +11,7 @@ from stack.packetdrill.failures import SyntaxProblem
 from stack.packetdrill.script import SECOND, Base, Call, Code, End, Event, Place, ScriptOption, Shell, When
 
 _WORD: Final = 1 << 32
+_LATEST: Final = 100_000_000 * SECOND
 
 
 def _place(token: Token) -> Place:
@@ -89,6 +90,8 @@ class TreeReader(Transformer[Token, Any]):
         value = Decimal(token) * SECOND
         if value < 0 or value != int(value):
             raise SyntaxProblem(f"{token} is no time: seconds from 0 on, to nanoseconds", _place(token))
+        if value > _LATEST:
+            raise SyntaxProblem(f"{token} is too late: seconds up to {_LATEST // SECOND} are possible", _place(token))
         return int(value)
 
     def absolute(self, first: int) -> When:

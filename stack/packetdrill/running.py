@@ -54,7 +54,11 @@ def run(script: Script, overrides: Mapping[str, str | None] | None = None, trace
     settings = read_settings(script, overrides)
     if settings.dry_run:
         return Result(script, 0, settings.notes)
-    runner = Runner(script, settings, trace)
+    try:
+        runner = Runner(script, settings, trace)
+    except ValueError as error:
+        # a setting that the core cannot work with
+        raise Unsupported(str(error), Place(1, 1), script.path) from error
     try:
         return runner.run()
     except ScriptProblem as problem:

@@ -8,7 +8,7 @@ from typing import Final
 from netcore.endpoint import OK, PEER_CLOSED, Endpoint
 from stack.packetdrill.expressions import Array, Assignment, Elided, Expression, Structure, Text
 from stack.packetdrill.sockets import CallError, OutputDiffers, Sockets
-from stack.packetdrill.values import SYMBOLS, Unknown, number, words
+from stack.packetdrill.values import SYMBOLS, Unknown, number, size, words
 from stack.wsp import constants as ws
 from stack.wsp.sockets import Socket
 
@@ -21,7 +21,7 @@ _NOTHING: Final = Elided()
 
 def send(sockets: Sockets, fd: Expression, data: Expression, count: Expression, flags: Expression = _NOTHING) -> int:
     """The calls write and send."""
-    length = number(count)
+    length = size(count)
     octets = data.octets if isinstance(data, Text) else b""
     return send_octets(sockets, fd, octets[:length].ljust(length, b"\0"), flags)
 
@@ -47,7 +47,7 @@ def sendmsg(sockets: Sockets, fd: Expression, message: Expression, flags: Expres
 
 def receive(sockets: Sockets, fd: Expression, data: Expression, count: Expression, flags: Expression = _NOTHING) -> int:
     """The calls read and recv."""
-    return receive_octets(sockets, fd, number(count), flags)
+    return receive_octets(sockets, fd, size(count), flags)
 
 
 def recvfrom(
@@ -100,7 +100,7 @@ def _length(message: Expression) -> int:
         if not isinstance(vector, Structure) or not vector.members:
             raise Unknown(f"{vector} where a buffer {{..., LENGTH}} is needed")
         last = vector.members[-1]
-        total += number(last.value if isinstance(last, Assignment) else last)
+        total += size(last.value if isinstance(last, Assignment) else last)
     return total
 
 

@@ -92,6 +92,9 @@ SYMBOLS: Final[dict[str, int]] = {
 }
 
 
+_LARGEST_SIZE: Final = 1 << 30
+
+
 class Unknown(ValueError):
     """An argument means nothing that we know."""
 
@@ -117,6 +120,14 @@ def number(expression: Expression, default: int | None = None) -> int:
         case Elided() if default is not None:
             return default
     raise Unknown(f"{expression} where a number is needed")
+
+
+def size(expression: Expression) -> int:
+    """Returns how many bytes a call is to move. Raises Unknown."""
+    value = number(expression)
+    if not 0 <= value <= _LARGEST_SIZE:
+        raise Unknown(f"{value} bytes, where 0 to {_LARGEST_SIZE} can be moved")
+    return value
 
 
 def words(expression: Expression) -> str:

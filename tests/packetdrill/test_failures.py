@@ -106,6 +106,15 @@ def test_code_that_is_no_python_is_told(play: Run) -> None:
     assert "SyntaxError" in str(failure(play, "+0 %{ assert }}} }%"))
 
 
+def test_code_that_ends_the_process_ends_the_script_alone(play: Run) -> None:
+    assert "SystemExit: 3" in str(failure(play, "+0 %{ import sys; sys.exit(3) }%"))
+
+
+def test_setting_that_the_core_cannot_work_with_is_told(play: Run) -> None:
+    with pytest.raises(Unsupported, match="receive_buffer is 0, but must be between 1 and"):
+        play("`sysctl -q net.ipv4.tcp_rmem='4096 0 0'`\n0 < . 1:1(0)")
+
+
 def test_poll_with_other_events_is_told(play: Run) -> None:
     problem = failure(play, "+0 poll([{fd=4, events=POLLOUT, revents=POLLIN}], 1, 0) = 1")
     assert "revents is POLLOUT, expected POLLIN" in str(problem)
@@ -118,6 +127,9 @@ def test_poll_with_other_events_is_told(play: Run) -> None:
         ("+0 psp_rx_assoc(4, [7]) = 0", "psp_rx_assoc() is not supported"),
         ("+0 setsockopt(4, SOL_TCP, TCP_CORK, [1], 4) = 0", "the option SOL_TCP TCP_CORK has no counterpart"),
         ("+0 send(4, ..., 10, MSG_EOR) = 10", "the flags MSG_EOR are not supported"),
+        ("+0 write(4, ..., 99999999999) = 5", "99999999999 bytes, where 0 to 1073741824 can be moved"),
+        ("+0 read(4, ..., -1) = 5", "-1 bytes, where"),
+        ("+0 readv(4, [{..., 9}, {..., 0xfffffffff}], 2) = 5", "68719476735 bytes, where"),
         ("+0 socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP) = 5", "only AF_INET is supported yet"),
         ("+0 %{ assert SK_MEMINFO_RCVBUF == 1 }%", "SK_MEMINFO_RCVBUF is not known here"),
         ("+0 setsockopt(4, SOL_SOCKET, SO_DONTROUTES, [1], 4) = 0", "SO_DONTROUTES has no counterpart"),

@@ -267,6 +267,7 @@ def test_options_commands_and_code_are_read() -> None:
         ("0 %{ assert", Place(1, 3), ["'%{'"]),
         ("0 > S 0:0(0) <mss SIZE>", Place(1, 19), ["mss SIZE", "--define"]),
         ("0 > 80 > 70000 S 0:0(0)", Place(1, 5), ["65535"]),
+        ("+99999999999 < . 1:1(0)", Place(1, 2), ["too late", "100000000"]),
     ],
 )
 def test_text_that_is_not_of_the_language_is_named_with_its_place(text: str, place: Place, words: list[str]) -> None:
