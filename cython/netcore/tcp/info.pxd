@@ -25,8 +25,8 @@ cdef struct tcp_info_t:
     uint8_t tcpi_state
     # 0 open, 1 disorder (something is SACKed, nothing lost), 2 window comes down, 3 recovery, 4 loss
     uint8_t tcpi_ca_state
-    # time-outs in vain for what is outstanding; probes in vain of a closed window or a silent peer; how often the RTO is
-    # doubled
+    # time-outs in vain for what is outstanding; probes in vain of a closed window or a silent peer; how often the RTO
+    # is doubled
     uint8_t tcpi_retransmits
     uint8_t tcpi_probes
     uint8_t tcpi_backoff
