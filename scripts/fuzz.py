@@ -180,7 +180,11 @@ def run_campaign(options: argparse.Namespace) -> int:
         for number, (portion, words, status, kinds) in enumerate(pool.map(play, portions[options.skip :]), 1):
             if status:
                 pool.shutdown(cancel_futures=True)
-                print(f"fuzz: found something (status {status}); repeat it with {shlex.join(words)}", file=sys.stderr)
+                words += ["--sanitize"] if leaks.is_available() else []
+                print(
+                    f"fuzz: found something (status {status}); repeat it: scripts/fuzz.py {shlex.join(words)}",
+                    file=sys.stderr,
+                )
                 return 1
             tally.add(kinds)
             done += portion.frames

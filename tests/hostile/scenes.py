@@ -180,7 +180,7 @@ def scenes() -> dict[str, bytes]:
         ]),
         "handles-let-go": (Settings(no_path_discovery=1, congestion=2), [
             *opened(), *opened(3), *opened(6), segment(ACK, text=10), Call(CLOSE, 0, 0), segment(ACK, who=3, text=5),
-            Call(LOSE, 0, 0), Call(SET_OPTION, 0, 4), Call(SET_OPTION, 0, 3), Call(SET_OPTION, 0, 5),
+            Call(LOSE, 0, 0), Call(SET_OPTION, 0, 6), Call(SET_OPTION, 0, 10), Call(SET_OPTION, 0, 4),
             Call(SEND, 0, 40000), Call(ABORT, 0, 0),
         ]),
         "signed": (Settings(signed=1), [
@@ -198,6 +198,12 @@ def scenes() -> dict[str, bytes]:
             *[segment(ACK, mode=1)] * 3, SECOND, Call(SEND, 0, 40000), segment(ACK, mode=1), Call(SEND, 0, 40000),
             segment(ACK, mode=5, ack=-6000, tail=blocks(-4000, 0)), segment(ACK, mode=1), SECOND, SECOND,
             Call(SEND, 0, 40000), Quote(0, 3, 4, 0, -9000, 28, 4), SECOND, segment(ACK, mode=1),
+        ]),
+        "probe-lost": (Settings(tight=1), [
+            *opened(mode=3), Call(SEND, 0, 40000), Quote(0, 3, 4, 1000, -14480, 28, 0), segment(ACK, mode=1),
+            Call(SEND, 0, 40000), *[segment(ACK, mode=1)] * 4, SECOND, Call(SEND, 0, 40000),
+            *[segment(ACK, mode=5 | FROM_LAST, tail=blocks(1448, 3000))] * 2,
+            segment(ACK, mode=5 | FROM_LAST, tail=blocks(1448, 6000)), SECOND, segment(ACK, mode=1),
         ]),
         "black-hole": (Settings(mtu=2), [
             *opened(mode=3), Call(SEND, 0, 40000), *[SECOND] * 6, segment(ACK, mode=1, ack=-500), SECOND,
