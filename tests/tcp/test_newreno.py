@@ -92,6 +92,18 @@ def test_window_that_was_not_used_does_not_grow(host):
 
 
 @pytest.mark.requirement("REC-5")
+def test_window_that_was_just_filled_grows(host):
+    """RFC 7661 4.3: it was validated, though nothing waits behind it; but a loss takes its part of the flight."""
+    peer, endpoint = running(host, segments=10, more=0)
+    peer.send("A", ack=at(2))
+    assert endpoint.info()["cwnd"] == 12 * MSS
+    peer.send("A", ack=at(8))
+    assert endpoint.info()["cwnd"] == 18 * MSS
+    time_out(peer)
+    assert endpoint.info()["ssthresh"] == 2 * MSS
+
+
+@pytest.mark.requirement("REC-5")
 def test_slow_start_does_not_run_past_ssthresh(make_host):
     peer, endpoint = running(make_host(frto=0))
     time_out(peer)
@@ -342,7 +354,7 @@ def test_idle_longer_than_the_rto_keeps_the_window_and_spreads_it_over_a_round_t
     peer, endpoint = fill_and_finish(host)
     window = endpoint.info()["cwnd"] // MSS
     host.advance(pause)
-    endpoint.send(b"y" * (60 * MSS))
+    endpoint.send(b"y" * (90 * MSS))
     sent = len(starts(peer))
     assert 1 <= sent <= window // 4
     for _ in range(5):

@@ -26,9 +26,10 @@ from netcore.tcp.seqnum cimport seq_gt, seq_lt
 from netcore.tcp.signature cimport options_room, sign_segment
 from netcore.tcp.statistics cimport count_again, count_text_again
 from netcore.tcp.tcb cimport (
-    CLOSED, FRTO_OFF, FRTO_SECOND, LISTEN, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY, SYN_RECEIVED, SYN_SENT,
-    TIMER_ORPHAN, TIMER_PACING, TIMER_PROBE, TIMER_RETRANSMIT, TIME_WAIT, backed_off_rto, cancel,
-    extras_t, flight_size, is_anything_lost, is_syn_out, queue_seq, schedule, segment_out_t, tcb_t, timestamp_now,
+    CLOSED, CWND_FILLED, CWND_SHORT, FRTO_OFF, FRTO_SECOND, LISTEN, PHASE_LOSS, PHASE_OPEN, PHASE_RECOVERY,
+    SYN_RECEIVED, SYN_SENT, TIMER_ORPHAN, TIMER_PACING, TIMER_PROBE, TIMER_RETRANSMIT, TIME_WAIT, backed_off_rto,
+    cancel, extras_t, flight_size, is_anything_lost, is_syn_out, queue_seq, schedule, segment_out_t, tcb_t,
+    timestamp_now,
 )
 from netcore.tcp.undo cimport note_retransmission
 from netcore.tcp.urgent cimport is_urgent_out
@@ -221,7 +222,7 @@ cdef bint send_again(tcb_t* tcb, segment_out_t* out, bint at_once, int64_t now) 
     count_resent(tcb, stretch.segments)
     if tcb.phase == PHASE_LOSS:
         # retransmission is what cwnd is used for now: it may grow
-        tcb.cwnd_limited = True
+        tcb.cwnd_limited = CWND_SHORT
     return True
 
 
@@ -354,7 +355,10 @@ cdef bint new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
             tcb.congestion.on_restart(tcb, now)
     allowed = allowed_flight(tcb)
     room = allowed - tcb.in_flight if allowed > tcb.in_flight else 0
-    tcb.cwnd_limited = room < available and room <= <uint32_t> window
+    tcb.cwnd_limited = 0
+    if room <= available and room <= <uint32_t> window:
+        # one that is just filled is validated too (RFC 7661 4.3)
+        tcb.cwnd_limited = CWND_SHORT if room < available else CWND_FILLED
     most = pacing_quantum(tcb, largest_text(tcb)) if not is_cut_wrong(tcb) else tcb.eff_mss
     size = available if available < most else most
     worthwhile = size

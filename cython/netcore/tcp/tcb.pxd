@@ -395,6 +395,7 @@ cdef struct tcb_t:
     uint32_t ssthresh
     # private to the algorithm
     uint64_t congestion_state[14]
+    # whether cwnd was all used when something went last: 0, CWND_SHORT or CWND_FILLED
     uint8_t cwnd_limited
 
     # recovery: phase and what ends it (RFC 6582); snd_nxt when it began
@@ -713,6 +714,12 @@ cdef inline uint32_t queue_seq(const tcb_t* tcb) noexcept nogil:
 cdef inline uint32_t receive_window(const tcb_t* tcb) noexcept nogil:
     """RCV.WND: what the peer was told it may send, beyond rcv_nxt."""
     return tcb.rcv_adv - tcb.rcv_nxt
+
+
+cdef enum:
+    # more waited than it let go; what went filled it and nothing waits
+    CWND_SHORT = 1
+    CWND_FILLED = 2
 
 
 cdef enum:

@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.seqnum cimport seq_leq
-from netcore.tcp.tcb cimport PHASE_LOSS, tcb_t
+from netcore.tcp.tcb cimport CWND_SHORT, PHASE_LOSS, tcb_t
 
 cdef enum:
     # no congestion has been met yet (RFC 5681 3.1: as high as possible)
@@ -32,11 +32,11 @@ cdef inline uint32_t fraction_of(uint32_t window, uint32_t percent, const tcb_t*
 cdef inline uint32_t window_filled(const tcb_t* tcb, uint32_t flight) noexcept nogil:
     """What a loss takes its part of (RFC 5681 equation 4, RFC 9438 4.6): the flight, at most cwnd, or cwnd itself.
 
-    Where cwnd was the limit when something went last, the flight was as large as that, and FlightSize is too small by
+    Where cwnd held something back when something went last, the flight was as large as that, and FlightSize is too small by
     what waits to be worth a superframe and by the ACKs of this batch that nothing was sent for yet: a loss would cost a
     quarter more than it does a sender of single segments.
     """
-    return tcb.cwnd if tcb.cwnd_limited or flight > tcb.cwnd else flight
+    return tcb.cwnd if tcb.cwnd_limited == CWND_SHORT or flight > tcb.cwnd else flight
 
 
 cdef inline uint32_t slow_start_growth(const tcb_t* tcb, const ack_sample_t* sample) noexcept nogil:
