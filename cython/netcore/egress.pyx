@@ -13,14 +13,14 @@ from netcore.storage.links cimport list_append, list_first, list_remove
 from netcore.storage.replies cimport HEADROOM, packet_t, replies_take
 from netcore.tcp.output cimport next_segment
 from netcore.tcp.statistics cimport count_departure, count_limit
-from netcore.tcp.tcb cimport CONTROL_CAPACITY, segment_out_t, tcb_t
+from netcore.tcp.tcb cimport CONTROL_CAPACITY, TIMESTAMP_TICK, segment_out_t, tcb_t
 from netcore.wire.address cimport address_of_ipv4, address_t, ipv4_of_address
 from netcore.wire.checksum cimport finish, finish_partial, sum_piece, sum_pseudo_header4
 from netcore.wire.ethernet cimport ETHERNET_HEADER_LENGTH, ETHERTYPE_IPV4, build_ethernet
 from netcore.wire.ipv4 cimport (
     IPV4_DONT_FRAGMENT, IPV4_HEADER_LENGTH, IPV4_MORE_FRAGMENTS, PROTOCOL_TCP, build_ipv4, ipv4_t, sum_header_anew,
 )
-from netcore.wire.octets cimport load16, load32, store16
+from netcore.wire.octets cimport load16, load32, store16, store32
 from netcore.wire.tcp cimport RST, TCP_HEADER_LENGTH, build_tcp
 from netcore.wire.vnet cimport GSO_NONE, GSO_TCPV4, NEEDS_CSUM, vnet_header_t
 
@@ -53,6 +53,8 @@ cdef bint take_segment(host_t* host, segment_out_t* segment, int64_t now) noexce
         segment[0] = host.transport.control[host.transport.control_first]
         host.transport.control_first = (host.transport.control_first + 1) % CONTROL_CAPACITY
         host.transport.control_count -= 1
+        if segment.undated:
+            store32(segment.options + 4, load32(segment.options + 4) + <uint32_t> (now // TIMESTAMP_TICK))
         return True
     while host.transport.output.first != NULL:
         tcb = <tcb_t*> list_first(&host.transport.output)

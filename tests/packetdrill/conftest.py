@@ -14,7 +14,6 @@ Run = Callable[..., Result]
 # Scripts of what the core does not do yet, in scripts/waiting; each fails until it does, and then must be moved.
 WAITING = {
     "icmp-refuses-connect": "Winsock has no option by which a connect tells a refusal by ICMP from another error",
-    "rst-carries-timestamp": "a RST carries no options",
 }
 
 

@@ -277,3 +277,25 @@ def test_own_clock_survives_its_wrap(make_host):
     assert endpoint.buffered_bytes == 0
     assert endpoint.info()["rto"] < SECOND
     assert endpoint.status == core.OK
+
+
+def test_reset_carries_the_time_and_echoes_the_peers(host, peer):
+    """RFC 7323 3.2: the option should be on a RST as well."""
+    endpoint = peer.open_passively()
+    endpoint.send(b"x")
+    first, _ = peer.take()[-1].options["Timestamp"]
+    peer.send("A", ack=2)
+    host.advance(2 * SECOND)
+    endpoint.abort()
+    (reset,) = peer.expect(wanted("RA"))
+    value, echo = reset.options["Timestamp"]
+    assert (value - first) % MODULUS == 2000
+    assert echo == peer.tsval
+
+
+def test_reset_of_a_connection_without_timestamps_carries_none(host):
+    peer = Peer(host)
+    endpoint = peer.open_passively()
+    endpoint.abort()
+    (reset,) = peer.expect(wanted("RA"))
+    assert "Timestamp" not in reset.options

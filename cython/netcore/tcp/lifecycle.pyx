@@ -298,3 +298,7 @@ cdef void send_reset(tcb_t* tcb) noexcept nogil:
     out.flags = RST | ACK
     if tcb.signature != NULL:
         sign_segment(tcb, out)
+    elif tcb.timestamps:
+        # RFC 7323 3.2; a signature over it would have to know the time already
+        out.options_length = put_timestamps(out.options, tcb.ts_offset, tcb.ts_recent)
+        out.undated = True

@@ -521,6 +521,8 @@ cdef struct segment_out_t:
     uint16_t wnd
     # valid with URG
     uint16_t up
+    # its TSval, behind two NOPs, is the offset alone: the time is added as it leaves
+    uint8_t undated
     # the ECN field of its packet (RFC 3168 5)
     uint8_t ecn
     # routers may cut its packet

@@ -32,9 +32,9 @@ cdef inline uint32_t fraction_of(uint32_t window, uint32_t percent, const tcb_t*
 cdef inline uint32_t window_filled(const tcb_t* tcb, uint32_t flight) noexcept nogil:
     """What a loss takes its part of (RFC 5681 equation 4, RFC 9438 4.6): the flight, at most cwnd, or cwnd itself.
 
-    Where cwnd held something back when something went last, the flight was as large as that, and FlightSize is too small by
-    what waits to be worth a superframe and by the ACKs of this batch that nothing was sent for yet: a loss would cost a
-    quarter more than it does a sender of single segments.
+    Where cwnd held something back when something went last, the flight was as large as that, and FlightSize is too
+    small by what waits to be worth a superframe and by the ACKs of this batch that nothing was sent for yet: a loss
+    would cost a quarter more than it does a sender of single segments.
     """
     return tcb.cwnd if tcb.cwnd_limited == CWND_SHORT or flight > tcb.cwnd else flight
 
