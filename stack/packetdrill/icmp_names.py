@@ -43,7 +43,14 @@ CODES: Final[dict[int, dict[str, int]]] = {
         "precedence_cutoff": 15,
     },
     5: {"net": 0, "host": 1, "net_for_tos": 2, "host_for_tos": 3},
-    11: {"exc_ttl": 0, "ttl": 0, "exc_fragtime": 1, "fragtime": 1},
+    11: {
+        "exc_ttl": 0,
+        "ttl": 0,
+        "ttl_exceeded_in_transit": 0,
+        "exc_fragtime": 1,
+        "fragtime": 1,
+        "frag_reass_exceeded": 1,
+    },
 }
 
 ERRORS: Final = frozenset({3, 4, 5, 11, 12})  # these alone quote a packet

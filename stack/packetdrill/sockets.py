@@ -131,6 +131,8 @@ class Sockets:
         base = flags & 0xF
         if base not in (ws.SOCK_STREAM, ws.SOCK_DGRAM):
             raise Unknown(f"socket(..., {kind}): only SOCK_STREAM and SOCK_DGRAM are supported")
+        if number(protocol, 0) not in (0, ws.IPPROTO_TCP, ws.IPPROTO_UDP):
+            raise Unknown(f"socket(..., {protocol}): only IPPROTO_TCP and IPPROTO_UDP are supported")
         live = self.invoke("", "WSPSocket", ws.AF_INET, base, number(protocol, 0), None, 0, 1)
         if flags & O_NONBLOCK:
             self._set_nonblocking(live, True)

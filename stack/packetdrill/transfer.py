@@ -112,7 +112,7 @@ def send_octets(sockets: Sockets, fd: Expression, octets: bytes, flags: Expressi
     bits = number(flags, 0)
     if bits & ~(_HARMLESS | _URGENT):
         raise Unknown(f"the flags {flags} are not supported when sending")
-    socket = sockets.socket_of(fd)
+    socket = _stream(sockets, fd)
     if sockets.error_told(socket):
         raise CallError("EPIPE")
     total = 0
@@ -130,6 +130,14 @@ def send_octets(sockets: Sockets, fd: Expression, octets: bytes, flags: Expressi
                 return total
             _tell_silence(sockets, socket)
             raise
+
+
+def _stream(sockets: Sockets, fd: Expression) -> Socket:
+    """The socket of a descriptor. Raises CallError EBADF; Unknown where it is one of datagrams."""
+    socket = sockets.socket_of(fd)
+    if not socket.stream:
+        raise Unknown("sending and receiving datagrams is not supported yet")
+    return socket
 
 
 def _room(endpoint: Endpoint | None) -> int:
@@ -157,7 +165,7 @@ def receive_octets(sockets: Sockets, fd: Expression, count: int, flags: Expressi
     known = sum(SYMBOLS[name] for name in _RECEIVE_FLAGS)
     if bits & ~(known | _HARMLESS):
         raise Unknown(f"the flags {flags} are not supported when receiving")
-    socket = sockets.socket_of(fd)
+    socket = _stream(sockets, fd)
     if sockets.error_told(socket) or sockets.shut_for_reading(socket) or not count:
         return 0
     wanted = sum(value for name, value in _RECEIVE_FLAGS.items() if bits & SYMBOLS[name])

@@ -37,6 +37,8 @@ SYMBOLS: Final[dict[str, int]] = {
     "IPPROTO_TCP": 6,
     "IPPROTO_UDP": 17,
     "IPPROTO_IPV6": 41,
+    "IPPROTO_SCTP": 132,
+    "IPPROTO_UDPLITE": 136,
     "IPPROTO_MPTCP": 262,
     "SHUT_RD": 0,
     "SHUT_WR": 1,

@@ -1,5 +1,6 @@
 """`wspstack packetdrill`, and pytest's collection of `.pkt` files."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,42 @@ def test_verbose_says_each_call_and_packet(tmp_path: Path) -> None:
     assert "0.000000 < S 0:0(0) win 32000 <mss 1000>" in lines
     assert any(line.startswith("0.000000 > ") and "8080 > 42000 S. 0:0(0) ack 1 win 65535" in line for line in lines)
     assert "0.000000 accept(3, ..., ...) = 4" in lines
+
+
+def test_folder_stands_for_the_scripts_below_it(tmp_path: Path) -> None:
+    below = tmp_path / "scripts" / "deeper"
+    below.mkdir(parents=True)
+    (below / "b.pkt").write_text(GOOD)
+    (tmp_path / "scripts" / "a.pkt").write_text(BAD)
+    (tmp_path / "scripts" / "notes.txt").write_text("none")
+    arguments = ["packetdrill", str(tmp_path / "scripts")]
+    result = CliRunner().invoke(wspstack, arguments, prog_name="wspstack")
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1] == "1 passed, 1 failed"
+    empty = CliRunner().invoke(wspstack, ["packetdrill", str(tmp_path / "scripts" / "deeper" / "..") + "/none"])
+    assert "No such file" in empty.output
+
+
+def test_folder_without_scripts_is_told(tmp_path: Path) -> None:
+    result = CliRunner().invoke(wspstack, ["packetdrill", str(tmp_path)], prog_name="wspstack")
+    assert result.exit_code == 2
+    assert "hold no script" in result.output
+
+
+def test_outcomes_are_written_as_json(tmp_path: Path) -> None:
+    result = invoke(tmp_path, [GOOD, BAD, ABSENT, BROKEN], "--json")
+    assert result.exit_code == 1
+    outcomes = json.loads(result.output)
+    assert [each["verdict"] for each in outcomes] == ["passed", "failed", "not supported", "failed"]
+    assert [each["line"] for each in outcomes] == [None, 8, 8, 1]
+    assert outcomes[3]["column"] == 5
+    assert "the script ends too early" in outcomes[3]["message"]
+
+
+def test_several_at_a_time_give_the_same_outcomes(tmp_path: Path) -> None:
+    scripts = [GOOD, BAD, ABSENT, GOOD, BROKEN]
+    one = invoke(tmp_path, scripts, "--json")
+    assert invoke(tmp_path, scripts, "--json", "--jobs", "2").output == one.output
 
 
 def test_unknown_short_option_is_told(tmp_path: Path) -> None:

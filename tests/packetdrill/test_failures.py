@@ -134,6 +134,7 @@ def test_poll_with_other_events_is_told(play: Run) -> None:
         ("+0 %{ assert SK_MEMINFO_RCVBUF == 1 }%", "SK_MEMINFO_RCVBUF is not known here"),
         ("+0 setsockopt(4, SOL_SOCKET, SO_DONTROUTES, [1], 4) = 0", "SO_DONTROUTES has no counterpart"),
         ("+0 < gre: . 1:1(0)", "packets within other packets are not supported"),
+        ("+0 socket(..., SOCK_STREAM, IPPROTO_MPTCP) = 5", "only IPPROTO_TCP and IPPROTO_UDP are supported"),
         ("+0 < encap psp spi 7 . 1:1(0)", "packets of PSP are not supported"),
         ("+0 > sctp: INIT[flgs=0,\n  tag=1]", "packets of SCTP are not supported"),
         ("+0 < addr[a0] > addr[b0] S 0:0(0)", "packets of several addresses are not supported"),
@@ -150,3 +151,9 @@ def test_what_the_stack_does_not_have_is_named_with_its_place(play: Run, lines: 
         play(lines, "connected")
     assert words in str(caught.value)
     assert caught.value.place == Place(8, 1)
+
+
+def test_datagrams_are_named_as_not_supported(play: Run) -> None:
+    lines = "0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3\n+0 sendto(3, ..., 10, 0, ..., ...) = 10"
+    with pytest.raises(Unsupported, match="sending and receiving datagrams is not supported yet"):
+        play(lines)
