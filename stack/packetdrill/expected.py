@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
 
-from stack.packetdrill import comparing
+from stack.packetdrill import comparing, icmp_names
 from stack.packetdrill.clock import Clock
 from stack.packetdrill.comparing import Row, Rules
 from stack.packetdrill.failures import ScriptFailure
@@ -45,6 +45,8 @@ class Expectations:
         last = first if when.last is None else base + when.last
         deadline = self._clock.now() + _PATIENCE if last is None else last + tolerance
         time, frame = self._take(event, packet, deadline)
+        while isinstance(packet, TcpPacket) and self._is_reply(event, frame):
+            time, frame = self._take(event, packet, deadline)
         seen, flow, time = self._read(event, packet, time, frame, deadline)
         shown = IpFields(seen.ip.mark) if seen.ip.tos else IpFields()
         self._tell(time, str(replace(seen, ip=shown)))
@@ -74,6 +76,11 @@ class Expectations:
                     hint = f"the next time-out is at {self._time(following)}"
                 self._fail(event, f"no packet was seen by {self._time(clock.now())}; {hint}")
         return clock.sent.pop(0)
+
+    def _is_reply(self, event: Event, frame: bytes) -> bool:
+        """Whether a packet answers an ICMP request: a script that waits for a segment passes over it."""
+        packet, _ = self._decode(event, frame)
+        return isinstance(packet, IcmpPacket) and icmp_names.kind_number(packet.kind) in icmp_names.REPLIES
 
     def _read(
         self, event: Event, expected: Packet, time: int, frame: bytes, deadline: int

@@ -55,6 +55,8 @@ CODES: Final[dict[int, dict[str, int]]] = {
 
 ERRORS: Final = frozenset({3, 4, 5, 11, 12})  # these alone quote a packet
 
+REPLIES: Final = frozenset({0, 14, 16, 18})
+
 
 def kind_number(name: str) -> int | None:
     """Returns the type of a name, or of `type_N`; None when it is no type."""

@@ -334,3 +334,9 @@ def test_option_that_cannot_be_followed_is_told(play: Run, option: str) -> None:
 
 def test_options_that_have_no_effect_here_are_taken(play: Run) -> None:
     play("--wire_client\n--wire_server_ip=10.0.0.9\n--verbose\n--tcp_ts_tick_usecs=1000\n0 < . 1:1(0) ack 1 win 1")
+
+
+def test_reply_to_an_echo_request_is_passed_over_when_a_segment_is_awaited(play: Run) -> None:
+    lines = "+0 < icmp echo_request id 7\n+0 write(4, ..., 10) = 10\n"
+    play(lines + "+0 > P. 1:11(10) ack 1", "connected")
+    play(lines + "+0 > icmp echo_reply\n+0 > P. 1:11(10) ack 1", "connected")
