@@ -115,6 +115,23 @@ def test_segment_whose_numbers_are_not_the_peers_keeps_no_connection(host, flags
 
 
 @pytest.mark.requirement("SND-8")
+@pytest.mark.parametrize("state", ["CLOSED", "TIME-WAIT"])
+def test_connection_that_has_ended_gets_no_time_out(host, state):
+    peer = Peer(host)
+    endpoint = peer.open_passively()
+    if state == "CLOSED":
+        peer.send("R")
+    else:
+        endpoint.shutdown_send()
+        peer.take()
+        peer.send("FA", ack=2)
+        host.advance(2 * MINUTE)
+    assert state_of(endpoint) == state
+    endpoint.set_keepalive(True, IDLE, INTERVAL, 3)
+    assert host.engine.next_deadline() is None
+
+
+@pytest.mark.requirement("SND-8")
 def test_no_probe_goes_while_data_is_outstanding(host):
     peer, endpoint = probed(host)
     host.advance(IDLE - SECOND)

@@ -4,7 +4,8 @@ from libc.stdint cimport int64_t, uint8_t
 from netcore.storage.deadlines cimport NEVER
 from netcore.tcp.lifecycle cimport abort_connection
 from netcore.tcp.tcb cimport (
-    CLOSE_WAIT, ESTABLISHED, FIN_WAIT_2, STATUS_NET_RESET, extras_t, need_extras, schedule_extra, tcb_t, want_output,
+    CLOSED, CLOSE_WAIT, ESTABLISHED, FIN_WAIT_2, STATUS_NET_RESET, TIME_WAIT, extras_t, need_extras, schedule_extra,
+    tcb_t, want_output,
 )
 
 cdef enum:
@@ -25,7 +26,9 @@ cdef bint set_keepalive(tcb_t* tcb, bint on, int64_t idle, int64_t interval, uin
     extras.keepalive_count = count if count else 1
     extras.keepalive_probes = 0
     extras.heard_at = now
-    schedule_extra(tcb, &extras.keepalive_due, now + extras.keepalive_idle)
+    if tcb.state != CLOSED and tcb.state != TIME_WAIT:
+        # what has ended is asked for nothing more, but a program may still hold it
+        schedule_extra(tcb, &extras.keepalive_due, now + extras.keepalive_idle)
     return True
 
 
