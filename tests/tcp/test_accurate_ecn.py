@@ -226,3 +226,21 @@ def test_ack_of_the_handshake_with_a_marked_syn_ack_sets_the_count(make_host):
     peer.take()
     peer.send("A" + names(FIRST_COUNT + 1), ack=MSS + 1)
     assert endpoint.info()["ssthresh"] == before
+
+
+@pytest.mark.parametrize("last", [CODES[NOT_ECT], CODES[ECT_0], 0, FIRST_COUNT])
+def test_code_in_the_last_ack_of_a_handshake_is_no_congestion(make_host, last):
+    peer, endpoint, _ = accepted(make_host, last=last)
+    info = endpoint.info()
+    assert (info["phase"], info["ssthresh"] > 1 << 20) == (0, True)
+    endpoint.send(bytes(10 * MSS))
+    assert len(peer.take()) == 10
+
+
+def test_tcp_info_tells_how_many_segments_were_marked_and_not_how_many_an_ack_delivers(make_host):
+    peer, endpoint = accepted(make_host, connection_statistics=1)[:2]
+    for marks, delivered in ((3, 4), (3, 5), (9, 6), (10, 7)):
+        endpoint.send(bytes((delivered - endpoint.tcp_info()["tcpi_delivered"]) * MSS))
+        peer.take()
+        deliver(peer, "A" + names((FIRST_COUNT + marks) % 8), ack=1 + delivered * MSS)
+        assert endpoint.tcp_info()["tcpi_delivered_ce"] == marks

@@ -60,9 +60,13 @@ cdef inline void begin_accurate(tcb_t* tcb, const segment_t* seg) noexcept nogil
     tcb.ace_code = code_of(seg.ecn)
 
 
-cdef inline void take_first_ack(tcb_t* tcb, const segment_t* seg) noexcept nogil:
-    """3.2.2.1: the ACK that ends the handshake tells what our SYN,ACK came with; 0 is no feedback at all."""
+cdef inline void take_first_ack(tcb_t* tcb, segment_t* seg) noexcept nogil:
+    """3.2.2.1: the ACK that ends the handshake tells what our SYN,ACK came with; 0 is no feedback at all.
+
+    Whoever looks at it later finds the count that its code stands for, or the code would pass for marks.
+    """
     tcb.ce_echoed = CODE_CE if ace_of(seg) == CODE_CE else COUNT_AT_FIRST
+    seg.flags = (seg.flags & ~ACE_FLAGS) | flags_of_ace(tcb.ce_echoed)
     tcb.ace_code = 0
 
 

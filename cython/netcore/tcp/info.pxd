@@ -104,7 +104,7 @@ cdef struct tcp_info_t:
     uint64_t tcpi_busy_time
     uint64_t tcpi_rwnd_limited
     uint64_t tcpi_sndbuf_limited
-    # segments of ACKs that told of congestion (RFC 3168)
+    # segments that arrived with CE (RFC 9768), or in ACKs that told of some (RFC 3168)
     uint32_t tcpi_delivered_ce
     # time-outs; how often there was a first of some in a row; milliseconds from these to the next news
     uint16_t tcpi_total_rto

@@ -5,6 +5,8 @@ It stands behind the connection in the same piece of the slab, so that a host wh
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from netcore.tcp.accurate_ecn cimport COUNT_AT_FIRST
+from netcore.tcp.ecn cimport ECN_ACCURATE
 from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.tcb cimport (
     PHASE_RECOVERY, SYN_RECEIVED, SYN_SENT, flight_size, is_synchronized, queue_seq, segment_out_t, tcb_t,
@@ -39,8 +41,10 @@ cdef struct statistics_t:
     uint32_t rcv_ooopack
     uint32_t dsack_dups
     uint32_t reord_seen
-    # segments with text that the peer has, of ACKs that told of congestion (RFC 3168)
+    # segments that came to the peer with CE (RFC 9768), or were delivered by ACKs that told of some (RFC 3168); of the
+    # former, modulo 8, what the peer's counter had told
     uint32_t delivered_ce
+    uint8_t ce_told
     # ACKs that were duplicates (RFC 5681 2); segments that went again in fast recovery; SYNs that went again
     uint32_t dup_acks
     uint32_t fast_retrans
@@ -179,6 +183,7 @@ cdef inline void count_limit(tcb_t* tcb, int64_t now) noexcept nogil:
 
 cdef inline void count_news(tcb_t* tcb, const ack_sample_t* sample, int64_t now) noexcept nogil:
     """Once all that an ACK tells is in its sample."""
+    cdef uint8_t marks
     cdef statistics_t* statistics = statistics_of(tcb)
     if statistics == NULL:
         return
@@ -186,7 +191,11 @@ cdef inline void count_news(tcb_t* tcb, const ack_sample_t* sample, int64_t now)
     statistics.dsack_dups += sample.dsack
     statistics.reord_seen += sample.reordered
     statistics.dup_acks += sample.duplicate
-    if sample.congestion_echo:
+    if tcb.ecn & ECN_ACCURATE:
+        marks = (tcb.ce_echoed - COUNT_AT_FIRST - statistics.ce_told) & 7
+        statistics.delivered_ce += marks
+        statistics.ce_told += marks
+    elif sample.congestion_echo:
         statistics.delivered_ce += sample.delivered_segments
     if sample.acked and statistics.timeout_since:
         statistics.timeout_time += now - statistics.timeout_since
