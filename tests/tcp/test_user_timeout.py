@@ -250,6 +250,18 @@ def test_option_of_the_peer_is_honoured_within_limits(host, remote, used):
 
 
 @pytest.mark.requirement("SND-7")
+@pytest.mark.parametrize(("advertised", "remote", "used"), [(50, 1, 100), (1, 99, 100), (1, 101, 101)])
+def test_options_of_both_sides_never_go_below_the_least_that_is_believed(host, advertised, remote, used):
+    peer = Peer(host)
+    endpoint = peer.open_passively()
+    endpoint.advertise_user_timeout(advertised * SECOND)
+    assert endpoint.user_timeout == 100 * SECOND
+    peer.take()
+    peer.send("A", options=option(remote))
+    assert endpoint.user_timeout == used * SECOND
+
+
+@pytest.mark.requirement("SND-7")
 @pytest.mark.parametrize("value", [0, MINUTES])
 def test_option_of_zero_is_ignored(host, value):
     peer = Peer(host)
