@@ -139,6 +139,15 @@ def test_syn_that_comes_again_brings_its_text_once(host):
 
 
 @pytest.mark.requirement("TCPX-6")
+@pytest.mark.parametrize("place", range(8))
+def test_cookie_with_one_wrong_bit_is_wrong(host, place):
+    served(host)
+    cookie = bytearray(cookie_for(host))
+    cookie[place] ^= 1
+    assert syn(Peer(host), bytes(cookie), b"ask").ack == 1
+
+
+@pytest.mark.requirement("TCPX-6")
 @pytest.mark.parametrize("cookie", [COOKIE, b"\0" * 4, b"\0" * 16, b"\0" * 8])
 def test_wrong_cookie_gets_a_fresh_one_and_the_text_waits(host, cookie):
     served(host)

@@ -175,6 +175,7 @@ def test_urgent_byte_that_comes_again_is_taken_once(host):
     assert read_all(endpoint) == b"ab"
     assert urgent(endpoint) == b"X"
     assert urgent(endpoint) == core.WOULD_BLOCK
+    assert not endpoint.urgent_pending
 
 
 @pytest.mark.requirement("SEG-16", "LIM-4")
