@@ -175,6 +175,10 @@ def test_urgent_byte_that_comes_again_is_taken_once(host):
     assert read_all(endpoint) == b"ab"
     assert urgent(endpoint) == b"X"
     assert urgent(endpoint) == core.WOULD_BLOCK
+    # sent again together with what follows
+    peer.send("PAU", seq=1, text=b"abXde", urgptr=3)
+    assert read_all(endpoint) == b"de"
+    assert urgent(endpoint) == core.WOULD_BLOCK
     assert not endpoint.urgent_pending
 
 
