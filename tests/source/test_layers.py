@@ -58,9 +58,9 @@ INNER_LEVELS: dict[str, list[str]] = {
     "tcp": [
         "seqnum isn rtt tunables counters extras flight keys",
         "tcb codes",
-        "accurate_ecn statistics",
+        "accurate_ecn",
         "autotune delivery ecn signature",
-        "options window half_open table reassembly scoreboard congestion pacing urgent fastopen",
+        "options window half_open table reassembly scoreboard congestion pacing urgent fastopen statistics",
         "lifecycle rack undo path_mtu",
         "recovery cookies keepalive user_timeout reporting",
         "backlog",
