@@ -274,6 +274,18 @@ def test_window_that_closes_before_anything_could_use_it_is_probed_on(peer):
     assert (again.seq, len(again.text)) == (probe.seq, 1)
 
 
+@pytest.mark.requirement("SEG-16")
+def test_ack_from_before_a_probe_announces_nothing_urgent(peer):
+    # it is outside the window, and taken for its acknowledgment alone
+    endpoint = stop_at_zero(peer)
+    peer.host.advance(peer.host.until_deadline())
+    peer.take()
+    peer.send("AU", seq=peer.seq - 1, urgptr=100)
+    assert not endpoint.urgent_pending
+    peer.send("AU", urgptr=100)
+    assert endpoint.urgent_pending
+
+
 def test_fin_waits_for_the_window_and_is_probed_with(peer):
     stop_at_zero(peer, text=b"x" * 1000)
     endpoint = peer.host.endpoints[-1]

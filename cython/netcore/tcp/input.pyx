@@ -272,8 +272,9 @@ cdef bint check_sequence(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil
         answer_unacceptable(tcb, seg, now)
         # The same allowance: a peer sends from before the octet of its probe as long as it does not know that we took
         # it. Two ends that probe each other would else refuse for ever the ACK that tells the other (SND-5).
-        return tcb.persisting and seg.seq == tcb.rcv_nxt - 1 and seg.seg_len == 0 and not seg.flags & RST
-    return True
+        acceptable = tcb.persisting and seg.seq == tcb.rcv_nxt - 1 and seg.seg_len == 0 and not seg.flags & RST
+        seg.flags &= ~URG
+    return acceptable
 
 
 cdef void record_timestamp(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
