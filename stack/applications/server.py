@@ -1,7 +1,7 @@
 """A listener whose connections are served by one thread each.
 
-The provider's blocking calls release the GIL while they wait and while they copy, so a thread for each connection is
-the plainest program that serves many at once.
+For programs whose work on a connection blocks by itself, as reading a disk does, or would have to be cut into steps;
+`event_server` serves the others. The provider's blocking calls release the GIL while they wait and while they copy.
 """
 
 import logging

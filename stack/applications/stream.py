@@ -138,6 +138,12 @@ class StreamSocket:
         """TCP_NODELAY: short segments do not wait for an acknowledgement."""
         self.set_option(constants.IPPROTO_TCP, constants.TCP_NODELAY, 1)
 
+    def set_nonblocking(self) -> None:
+        """FIONBIO: calls that would wait fail with WSAEWOULDBLOCK instead; so they do on what the socket accepts."""
+        on, returned, error = ctypes.c_uint32(1), ctypes.c_uint32(), ctypes.c_int()
+        if self.provider.WSPIoctl(self.handle, constants.FIONBIO, on, 4, None, 0, returned, None, None, None, error):
+            raise EntryFailed("WSPIoctl", error.value)
+
     def limit_waiting(self, receive_milliseconds: int, send_milliseconds: int = 0) -> None:
         """SO_RCVTIMEO, SO_SNDTIMEO: a call that waits longer fails with WSAETIMEDOUT (RECV-15, SEND-10); 0: none."""
         self.set_option(constants.SOL_SOCKET, constants.SO_RCVTIMEO, receive_milliseconds)

@@ -30,7 +30,7 @@ def services(host: HostOptions) -> None:
     The source sends as fast as its reader takes it. A line `ready` tells that the stack answers.
     """
     with Ending() as ending, one_line_failures():
-        from stack.applications.server import Server
+        from stack.applications.event_server import EventServer
         from stack.applications.services import SERVICES
         from stack.applications.stream import EntryFailed
 
@@ -39,15 +39,17 @@ def services(host: HostOptions) -> None:
             def failed(failure: EntryFailed) -> None:
                 ending.fail(running.explain(failure))
 
+            provider = running.stack.provider
             table = Table(box=None, header_style="", pad_edge=False)
             table.add_column("service")
             table.add_column("port", justify="right")
             table.add_column("try")
             clients = {"echo": "nc {} 7", "discard": "nc -N {} 9 < FILE", "source": "nc {} 19 | head -c 1000000"}
-            for name, (port, serve) in SERVICES.items():
-                server = Server(running.stack.provider, port, serve, name=name, on_failure=failed)
-                undo.enter_context(server)
-                table.add_row(name, str(port), running.inside(clients[name].format(running.address.ip)))
+            services = {port: make(provider) for port, make in SERVICES.items()}
+            for port, service in services.items():
+                command = clients[service.name].format(running.address.ip)
+                table.add_row(service.name, str(port), running.inside(command))
+            undo.enter_context(EventServer(provider, services, on_failure=failed))
             click.echo(f"stack    {running.describe()}")
             Console(soft_wrap=True, highlight=False).print(table)
             click.echo("ready")

@@ -39,6 +39,7 @@ class Conversation:
         configs = [StackConfig(address=address, seed=address.encode() * 2) for address in (SERVER, CLIENT)]
         self.pair = PairDriver(*map(make_engine, configs), forward=forward, backward=backward)
         self._hosts = [Host(self.pair.left, configs[0]), Host(self.pair.right, configs[1])]
+        self.provider = self._hosts[0].provider
         self.server, self.client = (host.entries for host in self._hosts)
         self.listener = StreamSocket.listening(self.server, PORT)
 
@@ -70,7 +71,7 @@ class Reader:
         self.failure: EntryFailed | None = None
         self._conversation = conversation
         self._client = client
-        self._ended = False
+        self.ended = False
         self._buffer = bytearray(1 << 20)
         set_nonblocking(conversation.client, client)
         conversation.pair.after(0, self._read)
@@ -78,7 +79,7 @@ class Reader:
     def wait(self) -> None:
         """Lets virtual time pass until the end of the stream."""
         for _ in range(10_000):
-            if self._ended:
+            if self.ended:
                 return
             self._conversation.pair.run(100 * MILLISECOND)
         raise AssertionError(f"no end of the stream after {len(self.received)} bytes")
@@ -92,7 +93,7 @@ class Reader:
                 self._conversation.pair.after(MILLISECOND, self._read)
                 return
             self.failure = failure
-        self._ended = True
+        self.ended = True
         self._client.close()
 
 
