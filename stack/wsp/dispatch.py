@@ -62,6 +62,7 @@ class Entries:
         self._account = account
         self.WSPSend = transfer.make_send(provider)
         self.WSPRecv = transfer.make_receive(provider)
+        self.WSPSelect = readiness.make_select(provider)
 
     def fill(self, table: WSPPROC_TABLE) -> None:
         """Sets the 30 members of a procedure table."""
@@ -255,12 +256,6 @@ class Entries:
     ) -> int:
         """Not built yet."""
         return self._not_built(s)
-
-    @failing_with(SOCKET_ERROR)
-    def WSPSelect(self, nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any, lpErrno: Any) -> int:
-        """Waits until a member of the sets is ready; returns how many are."""
-        self._provider.check_started()
-        return readiness.select(self._provider, readfds, writefds, exceptfds, timeout)
 
     @failing_with(SOCKET_ERROR)
     def WSPSendDisconnect(self, s: int, lpOutboundDisconnectData: Any, lpErrno: Any) -> int:

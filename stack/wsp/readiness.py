@@ -1,15 +1,27 @@
-"""WSPSelect (wsp.md section 5.19)."""
+"""WSPSelect (wsp.md section 5.19).
+
+What programs ask most, about sockets that are connected or listen, is answered by `netcore.selection`; all else, and
+what becomes of such sockets during a wait, by `_General`.
+"""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from netcore.endpoint import ACCEPTABLE, CONNECTED, FAILED, GONE, READABLE, URGENT, WRITABLE
+from netcore.selection import Selection, select_plain
 from stack.driving import Watch
 from stack.wsp import arguments
-from stack.wsp.constants import WSAEFAULT, WSAEINPROGRESS, WSAEINVAL, WSAENOTSOCK
+from stack.wsp.constants import (
+    SOCKET_ERROR,
+    WSAEFAULT,
+    WSAEINPROGRESS,
+    WSAEINVAL,
+    WSAENOBUFS,
+    WSAENOTSOCK,
+)
 from stack.wsp.errors import EntryFailure
 from stack.wsp.sockets import Socket
-from stack.wsp.structures import timeval
+from stack.wsp.structures import FdSet, timeval
 from stack.wsp.waiting import MILLISECOND
 
 if TYPE_CHECKING:
@@ -58,13 +70,15 @@ class _Role:
         self.members: dict[int, Socket] = {}
 
 
-class Selection:
-    """The sets of one call, with the sockets they name.
+class _General:
+    """The sets of one call, with the sockets they name, whatever these are; live: sockets by their descriptors.
 
     Raises EntryFailure: WSAEINVAL, all sets NULL or empty (SEL-4); WSAENOTSOCK, a member is no socket (SEL-5).
     """
 
-    def __init__(self, provider: "Provider", readfds: Any, writefds: Any, exceptfds: Any) -> None:
+    def __init__(
+        self, provider: "Provider", live: dict[int, Socket], readfds: Any, writefds: Any, exceptfds: Any
+    ) -> None:
         self._provider = provider
         self._roles = [
             _Role(arguments.pointee(fds), ready, bits)
@@ -75,7 +89,6 @@ class Selection:
             )
             if fds is not None
         ]
-        live = provider.descriptors.live
         try:
             descriptors = [role.set.fd_array[: role.set.fd_count] for role in self._roles]
         except (AttributeError, TypeError):
@@ -155,16 +168,72 @@ class Selection:
         return count
 
 
-def select(provider: "Provider", readfds: Any, writefds: Any, exceptfds: Any, timeout: Any) -> int:
-    """WSPSelect: returns the number of ready entries, 0 on time-out with the sets emptied. Raises EntryFailure."""
-    duration = _duration(timeout)
-    selection = Selection(provider, readfds, writefds, exceptfds)
+def make_select(provider: "Provider") -> Callable[[int, Any, Any, Any, Any, Any], int]:
+    """Returns the entry WSPSelect of `provider`."""
+    live, deciding = provider.descriptors.live, provider.running_conditions
+
+    def WSPSelect(nfds: int, readfds: Any, writefds: Any, exceptfds: Any, timeout: Any, lpErrno: Any) -> int:
+        """Waits until a member of the sets is ready; returns how many are, 0 on time-out with the sets emptied."""
+        try:
+            provider.check_started()
+            duration = None if timeout is None else _duration(timeout)
+            plain = None if deciding.any() else select_plain(live, FdSet, readfds, writefds, exceptfds)
+            if plain is None:
+                return _select(provider, readfds, writefds, exceptfds, duration)
+            ready = plain.poll()
+            if ready:
+                return ready
+            if duration == 0:
+                plain.clear()
+                return 0
+            return _wait_plain(provider, plain, (readfds, writefds, exceptfds), duration)
+        except EntryFailure as failure:
+            code = failure.code
+        except MemoryError:
+            code = WSAENOBUFS
+        arguments.store_error(lpErrno, code)
+        return SOCKET_ERROR
+
+    return WSPSelect
+
+
+def _wait_plain(provider: "Provider", plain: Selection, sets: tuple[Any, Any, Any], duration: int | None) -> int:
+    driver = provider.driver
+    wait = driver.waiter()
+    deadline = None if duration is None else driver.now() + duration
+    watches = plain.watches()
+    plain.join(wait)
+    try:
+        # The members are looked at after registering: what changed before that has woken nobody. The Waiter itself
+        # looks at what their handles have.
+        while not plain.changed():
+            in_time = wait.wait(watches, deadline)
+            if plain.changed():
+                break
+            ready = plain.poll()
+            if ready:
+                return ready
+            if not in_time:
+                plain.clear()
+                return 0
+    finally:
+        plain.leave(wait)
+    # Members that were closed meanwhile have no descriptor any more.
+    named = {socket.descriptor: socket for socket in plain.members if isinstance(socket, Socket)}
+    selection = _General(provider, named, *sets)
+    return selection.store(_wait(provider, selection, deadline))
+
+
+def _select(provider: "Provider", readfds: Any, writefds: Any, exceptfds: Any, duration: int | None) -> int:
+    """Returns the number of ready entries; duration: ns, None for no limit. Raises EntryFailure."""
+    selection = _General(provider, provider.descriptors.live, readfds, writefds, exceptfds)
     deciding = provider.running_conditions
     if duration != 0 and any(deciding.of(socket.descriptor) for socket in selection.sockets.values()):
         raise EntryFailure(WSAEINPROGRESS)  # ACPT-28
     ready = selection.outcome()
     if ready is None and duration != 0:
-        ready = _wait(provider, selection, duration)
+        driver = provider.driver
+        ready = _wait(provider, selection, None if duration is None else driver.now() + duration)
     return selection.store(ready)
 
 
@@ -178,10 +247,9 @@ def _duration(timeout: Any) -> int | None:
     return int(limit.tv_sec) * _SECOND + int(limit.tv_usec) * _MICROSECOND
 
 
-def _wait(provider: "Provider", selection: Selection, duration: int | None) -> list[set[int]] | None:
-    driver = provider.driver
-    wait = driver.waiter()
-    deadline = None if duration is None else driver.now() + duration
+def _wait(provider: "Provider", selection: _General, deadline: int | None) -> list[set[int]] | None:
+    """Waits until a member is ready, at most until `deadline` (ns); returns what `outcome` does."""
+    wait = provider.driver.waiter()
     sockets = tuple(selection.sockets.values())
     for socket in sockets:
         socket.waits.append(wait)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from netcore.endpoint import CONNECTED, FAILED, GONE, OK, READABLE, WRITABLE, Endpoint
-from netcore.listener import Listener
-from stack.driving import Wakeable, Watch
+from netcore.handles import SocketHandles
+from stack.driving import Watch
 from stack.wsp.binding import Binding
 from stack.wsp.constants import INVALID_SOCKET, SOCK_STREAM, WSAEMFILE, WSAENOTSOCK
 from stack.wsp.errors import STATUS_CODES, EntryFailure
@@ -95,60 +95,59 @@ class Attempt:
     code: int | None = None
 
 
-class Socket:
+class Socket(SocketHandles):
     """One socket. Its fields change under the provider's lock; single fields are read without it."""
 
     __slots__ = (
         "account",
-        "attempt",
         "binding",
-        "closed",
-        "connect_failed",
         "descriptor",
-        "endpoint",
         "error",
         "family",
-        "listener",
-        "local",
-        "nonblocking",
         "options",
         "overlapped",
         "protocol",
-        "receive_watches",
-        "remote",
         "send_shut",
-        "send_watches",
         "type",
-        "waits",
     )
+    attempt: Attempt | None
 
     def __init__(self, family: int, type_: int, protocol: int, *, overlapped: bool, account: str) -> None:
         self.descriptor = INVALID_SOCKET
         self.family = family
         self.type: int = type_
+        self.stream = type_ == SOCK_STREAM
         self.protocol = protocol
         self.overlapped = overlapped
         self.account = account
-        self.nonblocking = False  # GEN-6
         self.options: SocketOptions = SocketOptions()
         self.binding: Binding | None = None
-        self.listener: Listener | None = None
-        self.endpoint: Endpoint | None = None
-        self.attempt: Attempt | None = None
-        self.local: tuple[bytes, int] | None = None
-        self.remote: tuple[bytes, int] | None = None
         self.error: int = 0  # SO_ERROR
-        self.connect_failed = False  # shows in the except set (SEL-10, CONN-7, CONN-8)
         self.send_shut = False
-        self.closed = False
-        self.waits: list[Wakeable] = []
-        self.receive_watches: tuple[Watch, ...] = ()
-        self.send_watches: tuple[Watch, ...] = ()
 
     @property
-    def stream(self) -> bool:
-        """Whether this is a TCP socket."""
-        return self.type == SOCK_STREAM
+    def local(self) -> tuple[bytes, int] | None:
+        """The local end of the connection, also of one under way: (packed address, port)."""
+        endpoint = self.endpoint
+        return None if endpoint is None else endpoint.local
+
+    @property
+    def remote(self) -> tuple[bytes, int] | None:
+        """The peer's end."""
+        endpoint = self.endpoint
+        return None if endpoint is None else endpoint.remote
+
+    @property
+    def receive_watches(self) -> tuple[Watch, ...]:
+        """What a receive waits for."""
+        endpoint = self.endpoint
+        return () if endpoint is None else ((endpoint, READABLE | FAILED | GONE),)
+
+    @property
+    def send_watches(self) -> tuple[Watch, ...]:
+        """What a send waits for."""
+        endpoint = self.endpoint
+        return () if endpoint is None else ((endpoint, WRITABLE | FAILED | GONE),)
 
     @property
     def established(self) -> bool:
@@ -162,10 +161,6 @@ class Socket:
 
     def attach(self, endpoint: Endpoint) -> None:
         """Gives the socket its connection, and the connection the socket's options."""
-        self.receive_watches = ((endpoint, READABLE | FAILED | GONE),)
-        self.send_watches = ((endpoint, WRITABLE | FAILED | GONE),)
-        self.local = endpoint.local
-        self.remote = endpoint.remote
         self.send_shut = False
         self.endpoint = endpoint
         if self.options.nodelay:
@@ -229,13 +224,10 @@ class Socket:
             self.attempt = None
             self.error = 0
             self.connect_failed = False
-            self.local = attempt.endpoint.local
         elif readiness & FAILED:
             attempt.code = STATUS_CODES[attempt.endpoint.status]
             self.attempt = None
             self.endpoint = None
-            self.local = self.remote = None
-            self.receive_watches = self.send_watches = ()
             self.connect_failed = True
             if not attempt.blocking:
                 self.error = attempt.code

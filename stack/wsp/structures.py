@@ -174,7 +174,7 @@ class WSABUF(ctypes.Structure):
         return self.buf[: self.len] if self.buf else b""
 
 
-class _FdSet(ctypes.Structure):
+class FdSet(ctypes.Structure):
     """Shared by all sizes of fd_set."""
 
     fd_count: int
@@ -189,16 +189,16 @@ class _FdSet(ctypes.Structure):
         return descriptor in self.descriptors
 
 
-class fd_set(_FdSet):
+class fd_set(FdSet):
     """A set of at most FD_SETSIZE sockets for WSPSelect; `fd_set_of` makes larger ones (SEL-1)."""
 
     _fields_ = [("fd_count", ctypes.c_uint32), ("fd_array", SOCKET * constants.FD_SETSIZE)]
 
 
 @functools.cache
-def _fd_set_type(capacity: int) -> type[_FdSet]:
+def _fd_set_type(capacity: int) -> type[FdSet]:
     fields = [("fd_count", ctypes.c_uint32), ("fd_array", SOCKET * capacity)]
-    return type(f"fd_set_{capacity}", (_FdSet,), {"_fields_": fields, "__doc__": f"An fd_set of {capacity} sockets."})
+    return type(f"fd_set_{capacity}", (FdSet,), {"_fields_": fields, "__doc__": f"An fd_set of {capacity} sockets."})
 
 
 def fd_set_of(descriptors: Iterable[int] = (), capacity: int = constants.FD_SETSIZE) -> Any:

@@ -41,6 +41,8 @@ CORE_LEVELS: list[str] = [
     "buffers copying ending tuning",
     "endpoint",
     "listener connections keyring",
+    "handles",  # what a socket has in the core
+    "selection",
     "waiter",
     "engine",  # hands out endpoints and listeners, which need of it only the host it owns (drive.HostHandle)
     "loop",
