@@ -11,7 +11,6 @@ from netcore.listener import Listener
 class SocketHandles:
     """What a socket of the provider has in the core, and in which mode it is; the base of the provider's Socket."""
 
-    def __init__(self, *arguments: Any, **named: Any) -> None: ...
     endpoint: Endpoint | None
     listener: Listener | None
     # not None while a connect is under way or its outcome was not taken over

@@ -4,5 +4,5 @@
 cdef class SocketHandles:
     """What a socket of the provider has in the core, and in which mode it is."""
 
-    def __cinit__(self, *arguments, **named):
+    def __cinit__(self):
         self.waits = []

@@ -6,9 +6,7 @@ from cpython.dict cimport PyDict_GetItem
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 from netcore.drive cimport enter, unlock
-from netcore.endpoint cimport Endpoint
 from netcore.handles cimport SocketHandles
-from netcore.listener cimport Listener
 from netcore.posix cimport free, realloc
 from netcore.tcp.backlog cimport listener_readiness
 from netcore.tcp.calls cimport connection_readiness

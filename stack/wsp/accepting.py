@@ -17,12 +17,14 @@ from netcore.endpoint import (
     Endpoint,
 )
 from netcore.listener import Listener
+from stack.wsp import arguments
 from stack.wsp.addresses import AddressResult
 from stack.wsp.conditions import ConditionFunction
 from stack.wsp.constants import (
     CF_ACCEPT,
     CF_DEFER,
     CF_REJECT,
+    INVALID_SOCKET,
     WSAEACCES,
     WSAECONNREFUSED,
     WSAECONNRESET,
@@ -54,7 +56,44 @@ _RELEASE: Final = 3
 Decide = Callable[[Endpoint], int | None]
 
 
-def accept(
+def make_accept(provider: "Provider") -> Callable[[int, Any, Any, Any, int, Any], int]:
+    """Returns the entry WSPAccept of `provider`; its common case, no address and no condition function, comes first."""
+    find, deciding = provider.descriptors.live.get, provider.running_conditions
+
+    def WSPAccept(s: int, addr: Any, addrlen: Any, lpfnCondition: Any, dwCallbackData: int, lpErrno: Any) -> int:
+        """Takes the oldest connection of listener `s`, if the condition function accepts it; returns its descriptor.
+
+        INVALID_SOCKET when it fails.
+        """
+        try:
+            socket = find(s)
+            if (
+                socket is not None
+                and addr is None
+                and lpfnCondition is None
+                and socket.listener is not None
+                and not socket.options.conditional_accept
+                and not deciding.any()
+            ):
+                accepted = _take(provider, socket)
+                if accepted is not None:
+                    return accepted.descriptor
+                if socket.nonblocking:
+                    arguments.store_error(lpErrno, WSAEWOULDBLOCK)
+                    return INVALID_SOCKET
+            provider.check_not_deciding(s)
+            return _accept(provider, provider.socket(s), addr, addrlen, lpfnCondition, dwCallbackData)
+        except EntryFailure as failure:
+            code = failure.code
+        except MemoryError:
+            code = WSAENOBUFS
+        arguments.store_error(lpErrno, code)
+        return INVALID_SOCKET
+
+    return WSPAccept
+
+
+def _accept(
     provider: "Provider",
     socket: Socket,
     addr: Any,
@@ -109,7 +148,7 @@ def _take(provider: "Provider", socket: Socket) -> Socket | None:
         listener = _begin(provider, socket)
         if listener is None:
             return None
-        accepted = _heir(socket)  # before anything is taken: memory may be short (ACPT-6)
+        accepted = socket.next_heir()  # before anything is taken: memory may be short (ACPT-6)
         endpoint = listener.accept()
         if isinstance(endpoint, int):
             if endpoint == WOULD_BLOCK:
@@ -156,13 +195,8 @@ def _begin(provider: "Provider", socket: Socket) -> Listener | None:
     return None
 
 
-def _heir(socket: Socket) -> Socket:
-    """Returns the socket that a connection accepted from `socket` will have."""
-    return Socket(socket.family, socket.type, socket.protocol, overlapped=socket.overlapped, account=socket.account)
-
-
 def _decide_on_oldest(provider: "Provider", socket: Socket, listener: Listener, decide: Decide) -> Socket | None:
-    accepted = _heir(socket)
+    accepted = socket.new_heir()
     candidate = listener.select()
     if isinstance(candidate, int):
         if candidate == WOULD_BLOCK:
@@ -231,10 +265,8 @@ def _deliver(
     if socket.closed:
         endpoint.abort()
         raise EntryFailure(WSAEINTR)
-    accepted.nonblocking = socket.nonblocking  # ACPT-17
-    accepted.options = socket.options.inherited()
     if socket.binding is not None:
         provider.bindings.accepted(socket.binding, endpoint)
-    accepted.attach(endpoint)
+    socket.inherit(accepted, endpoint)
     provider.descriptors.add(accepted, reserved=reserved)
     return accepted

@@ -19,7 +19,8 @@ from stack.wsp.errors import EntryFailure
 
 if TYPE_CHECKING:
     from stack.wsp.provider import Provider
-    from stack.wsp.sockets import Socket, SocketOptions
+    from stack.wsp.socket_options import SocketOptions
+    from stack.wsp.sockets import Socket
 
 
 class Mode(enum.Enum):

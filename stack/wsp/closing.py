@@ -1,9 +1,20 @@
 """WSPShutdown and WSPCloseSocket (wsp.md sections 5.23 and 5.5)."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from netcore.endpoint import FAILED, OK, SENT, Endpoint
-from stack.wsp.constants import SD_BOTH, SD_RECEIVE, SD_SEND, WSAEINVAL, WSAENOTCONN, WSAEWOULDBLOCK
+from stack.wsp import arguments
+from stack.wsp.constants import (
+    SD_BOTH,
+    SD_RECEIVE,
+    SD_SEND,
+    SOCKET_ERROR,
+    WSAEINVAL,
+    WSAENOBUFS,
+    WSAENOTCONN,
+    WSAEWOULDBLOCK,
+)
 from stack.wsp.errors import EntryFailure
 from stack.wsp.waiting import MILLISECOND
 
@@ -31,6 +42,24 @@ def shutdown(provider: "Provider", socket: "Socket", how: int) -> None:
     socket.wake()  # a call that waits in another thread finds the socket shut
 
 
+def make_close(provider: "Provider") -> Callable[[int, Any], int]:
+    """Returns the entry WSPCloseSocket of `provider`."""
+
+    def WSPCloseSocket(s: int, lpErrno: Any) -> int:
+        """Frees the descriptor and ends the connection as the linger options say."""
+        try:
+            close(provider, provider.socket(s))
+            return 0
+        except EntryFailure as failure:
+            code = failure.code
+        except MemoryError:
+            code = WSAENOBUFS
+        arguments.store_error(lpErrno, code)
+        return SOCKET_ERROR
+
+    return WSPCloseSocket
+
+
 def close(provider: "Provider", socket: "Socket") -> None:
     """WSPCloseSocket: frees the descriptor and ends the connection as the linger matrix says (CLOSE-3).
 
@@ -39,8 +68,9 @@ def close(provider: "Provider", socket: "Socket") -> None:
     with provider.lock:
         socket.begin()
         endpoint, options = socket.endpoint, socket.options
-        alive = endpoint is not None and socket.established and endpoint.status == OK
-        seconds = options.linger_seconds if options.linger and alive else None  # CLOSE-4
+        seconds = None
+        if options.linger and endpoint is not None and socket.established and endpoint.status == OK:
+            seconds = options.linger_seconds  # CLOSE-4
         if seconds and socket.nonblocking:
             if not _finishes_at_once(socket):
                 raise EntryFailure(WSAEWOULDBLOCK)
@@ -51,8 +81,10 @@ def close(provider: "Provider", socket: "Socket") -> None:
                 endpoint.abort()  # CLOSE-8, CLOSE-3b
             elif seconds is None:
                 endpoint.close()  # CLOSE-3a
-        socket.wake()
-        _release_binding(provider, socket)
+        if socket.waits:
+            socket.wake()
+        if socket.binding is not None:
+            _release_binding(provider, socket)
     if endpoint is not None and seconds:
         _linger(provider, endpoint, seconds)
 

@@ -60,6 +60,9 @@ class Entries:
     def __init__(self, provider: "Provider", account: str) -> None:
         self._provider = provider
         self._account = account
+        # what every connection passes: closures, which find what they need at hand
+        self.WSPAccept = accepting.make_accept(provider)
+        self.WSPCloseSocket = closing.make_close(provider)
         self.WSPSend = transfer.make_send(provider)
         self.WSPRecv = transfer.make_receive(provider)
         self.WSPSelect = readiness.make_select(provider)
@@ -71,15 +74,6 @@ class Entries:
 
     def _socket(self, s: int) -> "Socket":
         return self._provider.socket(s)
-
-    @failing_with(INVALID_SOCKET)
-    def WSPAccept(self, s: int, addr: Any, addrlen: Any, lpfnCondition: Any, dwCallbackData: int, lpErrno: Any) -> int:
-        """Takes the oldest connection of listener `s`, if the condition function accepts it; returns its descriptor.
-
-        INVALID_SOCKET when it fails.
-        """
-        self._provider.check_not_deciding(s)
-        return accepting.accept(self._provider, self._socket(s), addr, addrlen, lpfnCondition, dwCallbackData)
 
     @failing_with(SOCKET_ERROR)
     def WSPAddressToString(
@@ -114,12 +108,6 @@ class Entries:
     def WSPCleanup(self, lpErrno: Any) -> int:
         """Balances one WSPStartup; the last one ends all sockets."""
         self._provider.cleanup()
-        return 0
-
-    @failing_with(SOCKET_ERROR)
-    def WSPCloseSocket(self, s: int, lpErrno: Any) -> int:
-        """Frees the descriptor and ends the connection as the linger options say."""
-        closing.close(self._provider, self._socket(s))
         return 0
 
     @failing_with(SOCKET_ERROR)

@@ -92,10 +92,9 @@ def _keepalive(provider: "Provider", socket: "Socket", given: tuple[Any, int], w
         raise EntryFailure(WSAEOPNOTSUPP)
     with provider.lock:
         socket.begin()
-        options = socket.options
-        options.keepalive = bool(on)
+        socket.change_options(keepalive=bool(on))
         if on:
-            options.keepalive_idle, options.keepalive_interval = idle, interval
+            socket.change_options(keepalive_idle=idle, keepalive_interval=interval)
         socket.apply_keepalive()
     return 0
 
@@ -123,7 +122,7 @@ def _initial_rto(provider: "Provider", socket: "Socket", given: tuple[Any, int],
         socket.begin()
         if socket.endpoint is not None:
             raise EntryFailure(WSAEINVAL)
-        socket.options.syn_timing = (rto * MILLISECOND, retries)
+        socket.change_options(syn_timing=(rto * MILLISECOND, retries))
     return 0
 
 

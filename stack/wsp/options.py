@@ -148,7 +148,7 @@ def _stored(name: int, default: int = 0, group: Group = Group.A) -> Option:
         return socket.options.flags.get(name, default)
 
     def write(provider: "Provider", socket: "Socket", number: int) -> None:
-        socket.options.flags[name] = number
+        socket.change_flag(name, number)
 
     return Option(group, read, write)
 
@@ -160,7 +160,7 @@ def _field(field: str, group: Group) -> Option:
         return int(getattr(socket.options, field))
 
     def write(provider: "Provider", socket: "Socket", number: int) -> None:
-        setattr(socket.options, field, bool(number) if group is Group.A else number)
+        socket.change_options(**{field: bool(number) if group is Group.A else number})
 
     return Option(group, read, write)
 
@@ -172,7 +172,7 @@ def _excluding(field: str, other: str) -> Option:
     def write(provider: "Provider", socket: "Socket", number: int) -> None:
         if number and getattr(socket.options, other):
             raise EntryFailure(WSAEINVAL)
-        setattr(socket.options, field, bool(number))
+        socket.change_options(**{field: bool(number)})
 
     return Option(Group.A, option.read, write)
 
@@ -215,26 +215,25 @@ def _read_linger(provider: "Provider", socket: "Socket") -> int:
 
 
 def _write_linger(provider: "Provider", socket: "Socket", number: int) -> None:
-    socket.options.linger = bool(number & 0xFFFF)
-    socket.options.linger_seconds = number >> 16
+    socket.change_options(linger=bool(number & 0xFFFF), linger_seconds=number >> 16)
 
 
 def _write_dont_linger(provider: "Provider", socket: "Socket", number: int) -> None:
-    socket.options.linger = not number  # OPT-19: the seconds stay
+    socket.change_options(linger=not number)  # OPT-19: the seconds stay
 
 
 def _write_send_buffer(provider: "Provider", socket: "Socket", number: int) -> None:
-    socket.options.send_buffer = number
+    socket.change_options(send_buffer=number)
     socket.apply_buffers()
 
 
 def _write_receive_buffer(provider: "Provider", socket: "Socket", number: int) -> None:
-    socket.options.receive_buffer = number
+    socket.change_options(receive_buffer=number)
     socket.apply_buffers()
 
 
 def _write_nodelay(provider: "Provider", socket: "Socket", number: int) -> None:
-    socket.options.nodelay = bool(number)
+    socket.change_options(nodelay=bool(number))
     if socket.endpoint is not None:
         socket.endpoint.nodelay = bool(number)
 
@@ -242,24 +241,24 @@ def _write_nodelay(provider: "Provider", socket: "Socket", number: int) -> None:
 def _write_keepalive(provider: "Provider", socket: "Socket", number: int) -> None:
     if socket.attempt is not None:
         raise EntryFailure(WSAEINVAL)  # OPT-14
-    socket.options.keepalive = bool(number)
+    socket.change_options(keepalive=bool(number))
     socket.apply_keepalive()
 
 
 def _write_keepalive_idle(provider: "Provider", socket: "Socket", number: int) -> None:
-    socket.options.keepalive_idle = number * 1000
+    socket.change_options(keepalive_idle=number * 1000)
     _restart_keepalive(socket)
 
 
 def _write_keepalive_interval(provider: "Provider", socket: "Socket", number: int) -> None:
-    socket.options.keepalive_interval = number * 1000
+    socket.change_options(keepalive_interval=number * 1000)
     _restart_keepalive(socket)
 
 
 def _write_keepalive_count(provider: "Provider", socket: "Socket", number: int) -> None:
     if number > _MOST_PROBES:
         raise EntryFailure(WSAEINVAL)  # OPT-47
-    socket.options.keepalive_count = number
+    socket.change_options(keepalive_count=number)
     _restart_keepalive(socket)
 
 
@@ -276,21 +275,21 @@ def _longest_wait(unit: int) -> Option:
         return _FOR_EVER if limit is None else min(limit // unit, _FOR_EVER - 1)
 
     def write(provider: "Provider", socket: "Socket", number: int) -> None:
-        socket.options.user_timeout = None if number == _FOR_EVER else number * unit
+        socket.change_options(user_timeout=None if number == _FOR_EVER else number * unit)
         socket.apply_user_timeout()
 
     return Option(Group.C, read, write)
 
 
 def _write_inline(provider: "Provider", socket: "Socket", number: int) -> None:
-    socket.options.out_of_band_inline = bool(number)
+    socket.change_options(out_of_band_inline=bool(number))
     if socket.endpoint is not None:
         socket.endpoint.urgent_inline = bool(number)
 
 
 def _write_expedited(provider: "Provider", socket: "Socket", number: int) -> None:
     if number:
-        socket.options.urgent_1122 = True  # OPT-41: once on it stays on
+        socket.change_options(urgent_1122=True)  # OPT-41: once on it stays on
         if socket.endpoint is not None:
             socket.endpoint.urgent_1122 = True
 
@@ -300,7 +299,7 @@ def _write_bsd_urgent(provider: "Provider", socket: "Socket", number: int) -> No
 
 
 def _write_fast_open(provider: "Provider", socket: "Socket", number: int) -> None:
-    socket.options.fast_open = bool(number)
+    socket.change_options(fast_open=bool(number))
     if socket.listener is not None:
         socket.listener.fast_open = bool(number)
 
@@ -313,17 +312,17 @@ def _write_randomize_port(provider: "Provider", socket: "Socket", number: int) -
     # Every port the provider chooses is random (RFC 6056), so there is nothing to switch.
     if socket.binding is not None or socket.options.flags.get(constants.SO_REUSE_UNICASTPORT):
         raise EntryFailure(WSAEINVAL)  # OPT-32
-    socket.options.flags[constants.SO_RANDOMIZE_PORT] = number
+    socket.change_flag(constants.SO_RANDOMIZE_PORT, number)
 
 
 def _write_conditional_accept(provider: "Provider", socket: "Socket", number: int) -> None:
     if socket.listener is not None:
         raise EntryFailure(WSAEINVAL)  # ACPT-30
-    socket.options.conditional_accept = bool(number)
+    socket.change_options(conditional_accept=bool(number))
 
 
 def _write_pause_accept(provider: "Provider", socket: "Socket", number: int) -> None:
-    socket.options.pause_accept = bool(number)
+    socket.change_options(pause_accept=bool(number))
     if socket.listener is not None:
         socket.listener.paused = bool(number)  # LISTEN-72
 
@@ -331,7 +330,7 @@ def _write_pause_accept(provider: "Provider", socket: "Socket", number: int) -> 
 def _write_dont_route(provider: "Provider", socket: "Socket", number: int) -> None:
     if socket.family != AF_INET:
         raise EntryFailure(WSAENOPROTOOPT)
-    socket.options.flags[constants.SO_DONTROUTE] = number
+    socket.change_flag(constants.SO_DONTROUTE, number)
 
 
 def _set_open_type(number: int) -> None:

@@ -173,7 +173,7 @@ class Provider:
             socket.begin()
             if not socket.stream:
                 raise EntryFailure(WSAEOPNOTSUPP)
-            socket.options.congestion = name
+            socket.change_options(congestion=name)
             if socket.endpoint is not None:
                 socket.endpoint.congestion = name
 

@@ -8,8 +8,8 @@ The states of section 1.2 are not stored but follow from what a socket has:
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 from netcore.endpoint import CONNECTED, FAILED, GONE, OK, READABLE, WRITABLE, Endpoint
 from netcore.handles import SocketHandles
@@ -17,6 +17,7 @@ from stack.driving import Watch
 from stack.wsp.binding import Binding
 from stack.wsp.constants import INVALID_SOCKET, SOCK_STREAM, WSAEMFILE, WSAENOTSOCK
 from stack.wsp.errors import STATUS_CODES, EntryFailure
+from stack.wsp.socket_options import DEFAULT_OPTIONS, SocketOptions
 from stack.wsp.waiting import MILLISECOND
 
 _STEP: Final = 4  # handles of Windows are multiples of four
@@ -26,64 +27,6 @@ _LAST: Final = 0x7FFF_FFFC
 # such values are reported as set and work as the smallest ones that do (OPT-22).
 _LEAST_SEND_BUFFER: Final = 1
 _LEAST_RECEIVE_BUFFER: Final = 4096
-
-
-@dataclass(slots=True)
-class SocketOptions:
-    """Options as WSPGetSockOpt reports them, under names of their own; times in ms, sizes in bytes.
-
-    send_buffer, receive_buffer: None until the program sets them, and autotuning governs (wsp.md 0.1 SNDBUF / RCVBUF).
-    congestion: name of the congestion control, None: the stack's (REC-5); no option of Windows Sockets says it.
-    keepalive_idle, keepalive_interval: ms, and keepalive_count; None: the configured one.
-    user_timeout: ms, 0: the core counts retries, None: for ever (OPT-43).
-    flags: the options that are stored and have no further effect, by (level, number).
-    """
-
-    reuse_address: bool = False
-    exclusive_address: bool = False
-    broadcast: bool = False
-    linger: bool = False
-    linger_seconds: int = 0
-    nodelay: bool = False
-    send_buffer: int | None = None
-    receive_buffer: int | None = None
-    send_timeout: int = 0
-    receive_timeout: int = 0
-    conditional_accept: bool = False
-    pause_accept: bool = False
-    syn_timing: tuple[int, int] | None = None
-    fail_connect_on_icmp_error: bool = False
-    congestion: str | None = None
-    out_of_band_inline: bool = False
-    urgent_1122: bool = False
-    keepalive: bool = False
-    keepalive_idle: int | None = None
-    keepalive_interval: int | None = None
-    keepalive_count: int | None = None
-    user_timeout: int | None = 0
-    fast_open: bool = False
-    flags: dict[int, int] = field(default_factory=dict)
-
-    def inherited(self) -> "SocketOptions":
-        """Returns what a socket accepted now from a listener with these options begins with (ACPT-16, 18)."""
-        return SocketOptions(
-            reuse_address=self.reuse_address,
-            linger=self.linger,
-            linger_seconds=self.linger_seconds,
-            nodelay=self.nodelay,
-            send_buffer=self.send_buffer,
-            receive_buffer=self.receive_buffer,
-            send_timeout=self.send_timeout,
-            receive_timeout=self.receive_timeout,
-            congestion=self.congestion,
-            out_of_band_inline=self.out_of_band_inline,
-            urgent_1122=self.urgent_1122,
-            keepalive=self.keepalive,
-            keepalive_idle=self.keepalive_idle,
-            keepalive_interval=self.keepalive_interval,
-            keepalive_count=self.keepalive_count,
-            user_timeout=self.user_timeout,
-        )
 
 
 @dataclass(slots=True, eq=False)
@@ -104,6 +47,8 @@ class Socket(SocketHandles):
         "descriptor",
         "error",
         "family",
+        "heir",
+        "heirs_options",
         "options",
         "overlapped",
         "protocol",
@@ -120,7 +65,9 @@ class Socket(SocketHandles):
         self.protocol = protocol
         self.overlapped = overlapped
         self.account = account
-        self.options: SocketOptions = SocketOptions()
+        self.options: SocketOptions = DEFAULT_OPTIONS
+        self.heirs_options: SocketOptions | None = None
+        self.heir: Socket | None = None
         self.binding: Binding | None = None
         self.error: int = 0  # SO_ERROR
         self.send_shut = False
@@ -163,19 +110,52 @@ class Socket(SocketHandles):
         """Gives the socket its connection, and the connection the socket's options."""
         self.send_shut = False
         self.endpoint = endpoint
-        if self.options.nodelay:
+        options = self.options
+        if options is DEFAULT_OPTIONS:
+            return
+        if options.nodelay:
             endpoint.nodelay = True
-        if self.options.congestion is not None:
-            endpoint.congestion = self.options.congestion
-        self.apply_buffers()
-        if self.options.keepalive:
+        if options.congestion is not None:
+            endpoint.congestion = options.congestion
+        if options.send_buffer is not None or options.receive_buffer is not None:
+            self.apply_buffers()
+        if options.keepalive:
             self.apply_keepalive()
-        if self.options.user_timeout != 0:
+        if options.user_timeout != 0:
             self.apply_user_timeout()
-        if self.options.out_of_band_inline:
+        if options.out_of_band_inline:
             endpoint.urgent_inline = True
-        if self.options.urgent_1122:
+        if options.urgent_1122:
             endpoint.urgent_1122 = True
+
+    def change_options(self, **changes: Any) -> None:
+        """Gives the socket other values for the fields of its options that are named. Call under the lock."""
+        self.options = self.options._replace(**changes)
+        self.heirs_options = None
+
+    def change_flag(self, name: int, number: int) -> None:
+        """Stores an option that has no further effect. Call under the lock."""
+        self.change_options(flags={**self.options.flags, name: number})
+
+    def new_heir(self) -> "Socket":
+        """Returns a socket for a connection that is accepted from this one; it is given to `inherit`."""
+        return Socket(self.family, self.type, self.protocol, overlapped=self.overlapped, account=self.account)
+
+    def next_heir(self) -> "Socket":
+        """Returns the same, made beforehand, again and again until it has inherited. Call under the lock."""
+        if self.heir is None:
+            self.heir = self.new_heir()
+        return self.heir
+
+    def inherit(self, heir: "Socket", endpoint: Endpoint) -> None:
+        """Gives an accepted socket its connection, and mode and options as they are now (ACPT-16 to 18)."""
+        if heir is self.heir:
+            self.heir = None
+        if self.heirs_options is None:
+            self.heirs_options = self.options.inherited()
+        heir.nonblocking = self.nonblocking
+        heir.options = self.heirs_options
+        heir.attach(endpoint)
 
     def apply_buffers(self) -> None:
         """Gives the connection the buffer sizes that the program has set, if it has."""
@@ -244,6 +224,10 @@ def _least_one(number: int | None) -> int:
     return 0 if number is None else max(number, 1)
 
 
+def _following(descriptor: int) -> int:
+    return descriptor + _STEP if descriptor < _LAST else _STEP
+
+
 class DescriptorTable:
     """The descriptors of one provider, at most `capacity` in use; values are issued in rotation (SOCK-5).
 
@@ -273,23 +257,22 @@ class DescriptorTable:
 
         Raises EntryFailure WSAEMFILE when none is free.
         """
+        live = self.live
         if reserved:
             self._reserved -= 1
-        if self.full():
+        if len(live) + self._reserved >= self.capacity:
             raise EntryFailure(WSAEMFILE)
-        while self._next in self.live:
-            self._advance()
-        socket.descriptor = self._next
-        self.live[self._next] = socket
-        self._advance()
-        return socket.descriptor
+        descriptor = self._next
+        while descriptor in live:
+            descriptor = _following(descriptor)
+        self._next = _following(descriptor)
+        socket.descriptor = descriptor
+        live[descriptor] = socket
+        return descriptor
 
     def remove(self, socket: Socket) -> None:
         """Frees the descriptor of `socket`."""
         self.live.pop(socket.descriptor, None)
-
-    def _advance(self) -> None:
-        self._next = self._next + _STEP if self._next < _LAST else _STEP
 
     def __iter__(self) -> Iterator[Socket]:
         return iter(list(self.live.values()))

@@ -109,6 +109,19 @@ def test_closing_the_listener_ends_a_waiting_accept(hosts: TwoHosts) -> None:
     assert hosts.right.accept_code(listener) == ws.WSAEINTR
 
 
+@pytest.mark.requirement("ACPT-16")
+def test_option_of_one_accepted_socket_is_its_own(hosts: TwoHosts) -> None:
+    listener = hosts.right.listening(80)
+    for _ in range(3):
+        hosts.left.connected(80, RIGHT)
+    one, other = hosts.right.accept(listener), hosts.right.accept(listener)
+    hosts.right.set(one, ws.SO_SNDTIMEO, 77)
+    hosts.right.set(one, ws.SO_DEBUG, 1)
+    third = hosts.right.accept(listener)
+    assert [hosts.right.get(s, ws.SO_SNDTIMEO) for s in (listener, one, other, third)] == [0, 77, 0, 0]
+    assert [hosts.right.get(s, ws.SO_DEBUG) for s in (listener, one, other, third)] == [0, 1, 0, 0]
+
+
 @pytest.mark.requirement("ACPT-16", "ACPT-18", "OBS-23")
 def test_options_are_inherited_as_they_stand_at_the_accept(hosts: TwoHosts) -> None:
     left, right = hosts.left, hosts.right

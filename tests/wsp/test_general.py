@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from netcore.endpoint import NO_BUFFERS
-from stack.wsp import accepting
 from stack.wsp import constants as ws
+from stack.wsp.sockets import Socket
 from stack.wsp.structures import sockaddr_in
 from tests.wsp.clients import CraftedClients
 from tests.wsp.crafted import PEER
@@ -64,7 +64,7 @@ def test_accept_without_memory_is_nobufs_and_the_queue_stays(condition: Any, mon
         raise MemoryError
 
     with monkeypatch.context() as patch:
-        patch.setattr(accepting, "_heir", no_memory)
+        patch.setattr(Socket, "new_heir", no_memory)
         assert host.accept_code(listener, condition) == ws.WSAENOBUFS
     clients.expect()
     assert host.select(read=[listener])[0] == [listener]
