@@ -1,226 +1,117 @@
 #!/usr/bin/env python3
-"""Measures the stack over TAP beside the kernel over veth, in interleaved rounds, and prints medians and ratios.
+"""Measures the stack beside the kernel and beside what the machine can do, in interleaved rounds, and judges targets.
 
-The kernel's client is the same for both. Its peer is a kernel server in a second namespace, joined by a veth pair; or
-`wspstack services`, a Python application on the stack. The kernel's sockets use cubic, which does not pace itself.
+The client is a C program on kernel sockets, the same for all ends: `veth`, a C server on the kernel's TCP in another
+namespace; `ceiling`, a C program that answers on a TAP device without a stack; `wspstack`, our services in Python;
+slirp4netns and pasta where they are installed. Each round starts every end anew, and its turn comes in alternating
+order. A target is judged by the median over the rounds of the ratio within a round. Without root or a TAP device what
+needs none is measured.
 """
 
 import contextlib
 import json
 import os
 import platform
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from ipaddress import IPv4Interface
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENT = ROOT / ".venv" / "bin" / "python"
+PYTHON = ROOT / ".venv" / "bin" / "python"
+sys.path.insert(0, str(ROOT))
 
 try:
     import click
     from rich.console import Console
-    from rich.table import Table
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from tapdev import LabUnavailable, Namespace, VethLab, clean, link
-    from tapdev.claim import claim_and_make
+    from scripts.benchmark.ends import Site
+    from scripts.benchmark.measures import DEFAULT, MEASURES, Measure
+    from scripts.benchmark.programs import CannotCompile, compile_programs
+    from scripts.benchmark.recipes import RECIPES
+    from scripts.benchmark.running import IDLE, Pace, Rounds, Run
+    from scripts.benchmark.summary import Verdict, judge, summarize
+    from scripts.benchmark.table import figure_table, verdict_table
+    from tapdev import Lab, LabUnavailable
 except ModuleNotFoundError as missing:
-    if ENVIRONMENT.exists() and Path(sys.prefix) != ENVIRONMENT.parents[1]:
-        os.execv(ENVIRONMENT, [str(ENVIRONMENT), *sys.argv])
+    if PYTHON.exists() and Path(sys.prefix) != PYTHON.parents[1]:
+        os.execv(PYTHON, [str(PYTHON), *sys.argv])
     sys.exit(f"bench: {missing}: make the environment with ./scripts/run --once, then try again")
 
-KERNEL_ENDS = ROOT / "scripts" / "kernel_ends.py"
-PATIENCE = 30.0  # seconds for a program to end
 PREFERENCE = "-20"  # the strongest nice value
-IDLE = 0.25  # processors that others may keep busy before a measurement is called disturbed
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One thing that is measured: the client's action, how many connections, and where the floor is.
-
-    floor: the least ratio to the kernel's figure; None where less is better and no floor is set.
-    """
-
-    meaning: str
-    action: str
-    connections: int = 1
-    unit: str = "Gbit/s"
-    floor: float | None = 0.25
-
-
-MEASURES = {
-    "up": Measure("kernel client sends, one connection", "up"),
-    "down": Measure("kernel client receives, one connection", "down"),
-    "up8": Measure("kernel client sends, eight connections", "up", 8),
-    "down8": Measure("kernel client receives, eight connections", "down", 8),
-    "echo": Measure("one byte there and back, median", "echo", unit="µs", floor=None),
-}
-DEFAULT = ("up", "down", "echo")
-
-
-@dataclass(frozen=True)
-class End:
-    """What is measured against: its name, where the client runs, the server's address, and its process."""
-
-    name: str
-    client: Namespace
-    address: str
-    server: "subprocess.Popen[str]"
-
-    def measure(self, measure: Measure, seconds: float, warm_up: float, congestion: str) -> dict[str, Any]:
-        """Runs the client once and returns what it tells. Raises click.ClickException when it fails."""
-        command = [sys.executable, str(KERNEL_ENDS), measure.action, self.address, "--congestion", congestion]
-        command += ["--connections", str(measure.connections), "--seconds", str(seconds), "--warm-up", str(warm_up)]
-        with preferred(self.client, command, stderr=subprocess.PIPE) as client:
-            output, errors = client.communicate(timeout=PATIENCE + seconds + warm_up)
-        if self.server.poll() is not None:
-            raise click.ClickException(f"the server of {self.name} ended with status {self.server.returncode}")
-        if client.returncode:
-            raise click.ClickException(f"{self.name}: {errors.strip()}")
-        told: dict[str, Any] = json.loads(output)
-        told["value"] = told["median"] if "median" in told else told["bytes"] * 8e-9 / told["seconds"]
-        return told
+WIDTH = 120  # columns that the tables need
+EXAMPLES = "\b\nMeasures:\n" + "\n".join(
+    f"  {name:18}{measure.meaning}{' (only when named)' if measure.asked else ''}" for name, measure in MEASURES.items()
+)
 
 
 @contextlib.contextmanager
-def preferred(namespace: Namespace, command: list[str], **options: Any) -> Iterator["subprocess.Popen[str]"]:
-    """Starts a program that the scheduler prefers to what else runs, as far as we may; ends it with the block."""
-    # A session of its own is a group of its own for the scheduler (sched(7), autogroup), where nice values count.
-    options = {"stdout": subprocess.PIPE, "text": True, "cwd": ROOT, "start_new_session": True, **options}
-    with namespace.popen(command, **options) as process:
-        try:
+def preferred() -> Iterator[None]:
+    """Lets the scheduler prefer this session to others for the block, as far as we may."""
+    # Within a group of the scheduler (sched(7), autogroup) nice values say nothing to other groups.
+    group = Path("/proc/self/autogroup")
+    before = None
+    with contextlib.suppress(OSError):
+        before = group.read_text().rsplit("nice", 1)[1].strip()
+        group.write_text(PREFERENCE)
+    try:
+        yield
+    finally:
+        if before is not None:
             with contextlib.suppress(OSError):
-                Path(f"/proc/{process.pid}/autogroup").write_text(PREFERENCE)
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                process.kill()
+                group.write_text(before)
 
 
-@contextlib.contextmanager
-def started(namespace: Namespace, command: list[str]) -> Iterator["subprocess.Popen[str]"]:
-    """Starts a server and waits for its line `ready`."""
-    with preferred(namespace, command) as process:
-        assert process.stdout is not None
-        if not any(line.strip() == "ready" for line in process.stdout):
-            raise click.ClickException(f"{' '.join(command[1:])}: ended before it was ready")
-        yield process
+def reason_for_no_lab() -> str | None:
+    """Returns why there can be no namespace with a TAP device, None if there can."""
+    try:
+        with Lab():
+            return None
+    except LabUnavailable as error:
+        return str(error)
 
 
-@contextlib.contextmanager
-def kernel_end(mtu: int, congestion: str) -> Iterator[End]:
-    """Gives the kernel's server behind a veth pair."""
-    with VethLab(mtu=mtu) as lab:
-        address = str(lab.server_address)
-        command = [sys.executable, str(KERNEL_ENDS), "serve", address, "--congestion", congestion]
-        with started(lab.server, command) as server:
-            yield End("veth", lab.client, address, server)
+def measure_all(measures: Mapping[str, Measure], site: Site | None, pace: Pace, console: Console) -> Run:
+    """Runs the rounds with a bar that tells how far they are."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    total = pace.rounds * sum(len(measure.ends) for measure in measures.values())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=total)
+        begun = 0
+
+        def step(words: str) -> None:
+            nonlocal begun
+            progress.update(task, description=words, completed=begun)
+            begun += 1
+
+        return Rounds(site, pace, step).run(measures)
 
 
-@contextlib.contextmanager
-def stack_end(mtu: int) -> Iterator[End]:
-    """Gives `wspstack services` behind a TAP device."""
-    clean()
-    claim, namespace = claim_and_make(lambda claim: Namespace.create(claim.name))
-    with contextlib.closing(claim), namespace:
-        kernel, address = claim.network[1], claim.network[2]
-        command = [sys.executable, "-m", "stack.cli", "services", "--tap", "tap0", "--address", f"{address}/24"]
-        with started(namespace, [*command, "--mtu", str(mtu)]) as server:
-            with namespace.routes() as route:
-                link.set_mtu(route, "tap0", mtu)
-                link.add_address(route, "tap0", IPv4Interface(f"{kernel}/24"))
-                link.set_up(route, "tap0")
-            yield End("wspstack", namespace, str(address), server)
+def document(run: Run, measures: Mapping[str, Measure], verdicts: list[Verdict], options: dict[str, Any]) -> str:
+    """Returns everything as JSON."""
+    targets = [{**asdict(verdict), "words": verdict.target.words, "verdict": verdict.word} for verdict in verdicts]
+    told = {"machine": machine(), "options": options, "targets": targets, "summary": summarize(run.rows, measures)}
+    return json.dumps({**told, "left_out": run.left_out, "failures": run.failures, "measurements": run.rows}, indent=1)
 
 
-def busy_processors(seconds: float) -> float:
-    """Returns how many processors were busy during the next `seconds`."""
-
-    def used() -> int:
-        fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
-        return sum(fields) - fields[3] - fields[4]
-
-    before = used()
-    time.sleep(seconds)
-    return (used() - before) / os.sysconf("SC_CLK_TCK") / seconds
-
-
-def wait_for_idleness(seconds: float) -> float:
-    """Waits until others leave the machine alone, or `seconds`; returns how many processors they still keep busy."""
-    deadline = time.monotonic() + seconds
-    while (busy := busy_processors(0.2)) > IDLE and time.monotonic() < deadline:
-        pass
-    return busy
-
-
-def run_rounds(ends: list[End], names: list[str], options: dict[str, Any], console: Console) -> list[dict[str, Any]]:
-    """Measures every end once a round, one after the other, so that what changes on the machine meets them alike."""
-    rows: list[dict[str, Any]] = []
-    with console.status("") as status:
-        for number in range(options["rounds"]):
-            for name in names:
-                for end in ends if number % 2 == 0 else ends[::-1]:
-                    status.update(f"round {number + 1} of {options['rounds']}: {name} over {end.name}")
-                    busy = wait_for_idleness(options["idle_wait"])
-                    told = end.measure(MEASURES[name], options["seconds"], options["warm_up"], options["congestion"])
-                    rows.append({"round": number, "measure": name, "end": end.name, "busy_before": busy, **told})
-    return rows
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Returns median, least and most."""
-    return {"median": statistics.median(values), "least": min(values), "most": max(values)}
-
-
-def summarize(rows: list[dict[str, Any]], names: list[str]) -> dict[str, Any]:
-    """Returns for each measure the spread of both ends and of the ratios within a round."""
-    summary: dict[str, Any] = {}
-    for name in names:
-        values = {
-            end: {row["round"]: row["value"] for row in rows if (row["measure"], row["end"]) == (name, end)}
-            for end in ("veth", "wspstack")
-        }
-        ratios = [values["wspstack"][number] / value for number, value in values["veth"].items()]
-        summary[name] = {end: spread(list(values[end].values())) for end in values} | {"ratio": spread(ratios)}
-    return summary
-
-
-def show(summary: dict[str, Any], console: Console) -> None:
-    """Prints the table."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("measure", "unit", "veth", "from–to", "wspstack", "from–to", "ratio", "from–to", "floor"):
-        table.add_column(heading, justify="left" if heading in ("measure", "unit", "floor") else "right", no_wrap=True)
-    for name, figures in summary.items():
-        cells: list[str] = []
-        for each, digits in (("veth", 1), ("wspstack", 1), ("ratio", 2)):
-            values = figures[each]
-            cells.append(f"{values['median']:.{digits}f}")
-            cells.append(f"{values['least']:.{digits}f}–{values['most']:.{digits}f}")
-        floor, verdict = MEASURES[name].floor, ""
-        if floor is not None:
-            verdict = f"{floor} {'met' if figures['ratio']['median'] >= floor else 'MISSED'}"
-        table.add_row(name, MEASURES[name].unit, *cells, verdict)
-    console.print(table)
-
-
-EXAMPLES = "\b\nMeasures:\n" + "\n".join(f"  {name:6} {measure.meaning}" for name, measure in MEASURES.items())
+def machine() -> dict[str, Any]:
+    """Returns what the figures depend on."""
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    model = models[0].partition(":")[2].strip() if models else platform.machine()
+    versions = {"kernel": platform.release(), "python": platform.python_version()}
+    return {"processor": model, "processors": len(os.sched_getaffinity(0)), **versions}
 
 
 @click.command(help=__doc__, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("names", metavar="[NAME]...", nargs=-1, type=click.Choice(list(MEASURES)))
+@click.option("--end", "ends", multiple=True, type=click.Choice(list(RECIPES)), help="Only this end; may be repeated.")
 @click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True)
-@click.option("--seconds", type=click.FloatRange(0.1, 60), default=1.5, show_default=True, help="Of one measurement.")
+@click.option("--seconds", type=click.FloatRange(0.1, 60), default=1.0, show_default=True, help="Of one measurement.")
 @click.option(
-    "--warm-up", type=click.FloatRange(0, 10), default=0.4, show_default=True, help="Seconds left out before."
+    "--warm-up", type=click.FloatRange(0, 10), default=0.3, show_default=True, help="Seconds left out before."
 )
 @click.option(
     "--idle-wait", type=click.FloatRange(0, 60), default=2, show_default=True, help="Most seconds to wait for others."
@@ -228,23 +119,57 @@ EXAMPLES = "\b\nMeasures:\n" + "\n".join(f"  {name:6} {measure.meaning}" for nam
 @click.option("--mtu", type=click.IntRange(576, 65521), default=1500, show_default=True, help="Bytes a packet.")
 @click.option("--congestion", default="cubic", show_default=True, help="Of the kernel's sockets.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write every figure to FILE.")
-def main(names: tuple[str, ...], file: Path | None, **options: Any) -> None:
+@click.option("--check", is_flag=True, help="A target that is missed makes the exit status 1.")
+def main(names: tuple[str, ...], ends: tuple[str, ...], file: Path | None, check: bool, **options: Any) -> None:
     """The command."""
-    chosen = list(dict.fromkeys(names or DEFAULT))
-    console = Console()
-    try:
-        with kernel_end(options["mtu"], options["congestion"]) as kernel, stack_end(options["mtu"]) as stack:
-            rows = run_rounds([kernel, stack], chosen, options, console)
-    except LabUnavailable as error:
-        raise click.ClickException(str(error)) from None
-    summary = summarize(rows, chosen)
-    show(summary, console)
-    disturbed = sum(row["busy_before"] > IDLE for row in rows)
-    if disturbed:
-        console.print(f"{disturbed} of {len(rows)} measurements were disturbed: other programs kept the machine busy")
+    if file is not None and not file.absolute().parent.is_dir():
+        raise click.BadParameter(f"{file}: there is no such folder", param_hint="'--json'")
+    measures = {name: MEASURES[name] for name in names or DEFAULT}
+    if ends:
+        measures = {name: replace(measure, ends=chosen(measure, ends)) for name, measure in measures.items()}
+    console = Console(soft_wrap=True, highlight=False)
+    console.width = max(console.width, WIDTH)
+    pace = Pace(*(options[name] for name in ("rounds", "seconds", "warm_up", "idle_wait")))
+    need_lab = {name for name, measure in measures.items() if measure.action is not None}
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, preferred():
+        site, reason = None, reason_for_no_lab() if need_lab else None
+        if need_lab and reason is None:
+            try:
+                site = Site(compile_programs(Path(folder)), options["mtu"], options["congestion"])
+            except CannotCompile as error:
+                raise click.ClickException(str(error)) from None
+        runnable = {name: measure for name, measure in measures.items() if reason is None or name not in need_lab}
+        if not runnable:
+            raise click.ClickException(f"nothing can be measured: {reason}")
+        run = measure_all(runnable, site, pace, console)
+    if reason is not None:
+        run.left_out |= dict.fromkeys(sorted(need_lab), reason)
+    verdicts = judge(run.rows, measures)
+    report(run, measures, verdicts, console)
     if file is not None:
-        machine = {"kernel": platform.release(), "processors": os.cpu_count(), "python": platform.python_version()}
-        file.write_text(json.dumps({"machine": machine, **options, "summary": summary, "measurements": rows}, indent=1))
+        file.write_text(document(run, measures, verdicts, options))
+    if run.failures or (check and any(verdict.met is False for verdict in verdicts)):
+        raise SystemExit(1)
+
+
+def chosen(measure: Measure, ends: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns the ends of a measure that were asked for; a measure without ends stays what it is."""
+    return tuple(end for end in measure.ends if end in ends or measure.action is None)
+
+
+def report(run: Run, measures: Mapping[str, Measure], verdicts: list[Verdict], console: Console) -> None:
+    """Prints the tables and what has to be said beside them."""
+    console.print(figure_table(summarize(run.rows, measures), measures))
+    if verdicts:
+        console.print()
+        console.print(verdict_table(verdicts, measures))
+    disturbed = sum(row["busy_before"] > IDLE or row.get("busy_during", 0) > IDLE for row in run.rows)
+    if disturbed:
+        console.print(f"{disturbed} of {len(run.rows)} measurements were disturbed: other programs were busy, too")
+    for what, reason in run.left_out.items():
+        console.print(f"left out: {what}: {reason}", markup=False)
+    for failure in run.failures:
+        click.echo(f"bench: {failure}", err=True)
 
 
 if __name__ == "__main__":
