@@ -45,6 +45,8 @@ cdef struct neighbors_t:
     interface_t* interface
     replies_t* replies
     table_t table
+    # the one that was asked for last; NULL: it is gone
+    neighbor_t* last
     slab_t slab
     slab_t waiting_slab
     list_t by_age

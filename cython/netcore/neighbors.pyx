@@ -40,10 +40,14 @@ cdef uint32_t hash_address(neighbors_t* neighbors, const address_t* address) noe
 
 
 cdef neighbor_t* find(neighbors_t* neighbors, const address_t* address) noexcept nogil:
-    cdef table_node_t* node = table_chain(&neighbors.table, hash_address(neighbors, address))
+    cdef table_node_t* node
+    if neighbors.last != NULL and same_address(&neighbors.last.address, address):
+        return neighbors.last
+    node = table_chain(&neighbors.table, hash_address(neighbors, address))
     while node != NULL:
         if same_address(&(<neighbor_t*> node).address, address):
-            return <neighbor_t*> node
+            neighbors.last = <neighbor_t*> node
+            return neighbors.last
         node = node.next
     return NULL
 
@@ -63,6 +67,8 @@ cdef void forget(neighbor_t* neighbor) noexcept nogil:
     cdef neighbors_t* neighbors = neighbor.neighbors
     while neighbor.first_waiting != NULL:
         drop_oldest_waiting(neighbor)
+    if neighbors.last == neighbor:
+        neighbors.last = NULL
     disarm(&neighbors.transport.deadlines, &neighbor.deadline)
     deadlines_release(&neighbors.transport.deadlines)
     table_remove(&neighbors.table, &neighbor.node)

@@ -212,6 +212,10 @@ def test_old_neighbor_that_is_gone_is_forgotten() -> None:
     wire.pass_time(5 * SECOND)
     assert wire.engine.usage()["neighbors"] == 0
     assert wire.count("NeighborFailures") == 1
+    wire.take()
+    wire.ping()
+    # though it was the last that was used
+    assert asked(wire) == [PEER]
 
 
 def test_any_word_of_a_neighbor_that_is_asked_for_counts_as_its_answer() -> None:

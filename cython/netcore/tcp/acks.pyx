@@ -24,14 +24,6 @@ from netcore.tcp.user_timeout cimport end_waiting
 from netcore.wire.tcp cimport FIN, SYN, segment_t
 
 
-cdef bint is_ack_acceptable(const tcb_t* tcb, const segment_t* seg) noexcept nogil:
-    return seq_geq(seg.ack, tcb.snd_una - tcb.max_snd_wnd) and seq_leq(seg.ack, tcb.snd_nxt)
-
-
-cdef bint is_fin_acked(const tcb_t* tcb) noexcept nogil:
-    return tcb.fin_sent and tcb.snd_una == tcb.snd_nxt
-
-
 cdef void challenge(tcb_t* tcb, int64_t now) noexcept nogil:
     if now - tcb.last_challenge < tcb.transport.tunables.challenge_interval:
         tcb.transport.counters.TCPACKSkippedChallenge += 1
@@ -185,12 +177,17 @@ cdef bint is_duplicate(const tcb_t* tcb, const segment_t* seg) noexcept nogil:
 
 cdef void take_ack(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
     cdef ack_sample_t sample
+    cdef bint echo = is_echo_obeyed(tcb, seg)
+    if (seg.ack == tcb.snd_una and seg.text_length and seg.sack_count == 0 and not echo and not tcb.persisting):
+        # text of a peer that has nothing to acknowledge, most of a download: no news, and no duplicate (RFC 5681 2)
+        take_window(tcb, seg, now)
+        return
     memset(&sample, 0, sizeof(sample))
     sample.newest_sent = -1
     sample.prior_una = tcb.snd_una
     sample.prior_in_flight = tcb.in_flight
     sample.prior_fack = tcb.rack_fack
-    sample.congestion_echo = is_echo_obeyed(tcb, seg)
+    sample.congestion_echo = echo
     sample.duplicate = is_duplicate(tcb, seg)
     if tcb.sack and seg.sack_count:
         # an old ACK too may bring blocks that are news

@@ -92,9 +92,10 @@ cdef void segment_arrives(transport_t* transport, segment_t* seg, frame_t* frame
         return
     if seg.flags & URG:
         take_pointer(tcb, seg)
-    if not take_text(tcb, seg, frame, now):
+    if seg.text_length and not take_text(tcb, seg, frame, now):
         return
-    check_fin(tcb, seg, now)
+    if seg.flags & FIN or tcb.reassembly != NULL:
+        check_fin(tcb, seg, now)
 
 
 cdef bint time_wait_arrives(timewait_t* record, segment_t* seg, int64_t now) noexcept nogil:
@@ -386,8 +387,9 @@ cdef bint take_in_order(tcb_t* tcb, segment_t* seg, frame_t* frame, bint* filled
     cdef uint32_t received = tcb.rcv_nxt - tcb.irs
     cdef uint64_t before
     cdef bint whole = True
-    # RFC 2883 4.2.2: text that was held already has come again
-    note_overlap(tcb, end)
+    if tcb.reassembly != NULL:
+        # RFC 2883 4.2.2: text that was held already has come again
+        note_overlap(tcb, end)
     while whole and seq_lt(tcb.rcv_nxt, end):
         part = end - tcb.rcv_nxt
         if tcb.reassembly != NULL and tcb.reassembly.count and seq_lt(tcb.reassembly.ranges[0].start, end):
@@ -398,7 +400,7 @@ cdef bint take_in_order(tcb_t* tcb, segment_t* seg, frame_t* frame, bint* filled
         else:
             whole = queue_append(&tcb.receive_queue, &tcb.transport.pool, seg.text + (tcb.rcv_nxt - seg.seq), part)
         tcb.rcv_nxt += <uint32_t> (tcb.receive_queue.length - before)
-        if deliver_contiguous(tcb):
+        if tcb.reassembly != NULL and deliver_contiguous(tcb):
             filled[0] = True
     if tcb.rcv_nxt - tcb.irs < received:
         tcb.rcv_rounds += 1
@@ -407,7 +409,9 @@ cdef bint take_in_order(tcb_t* tcb, segment_t* seg, frame_t* frame, bint* filled
 
 cdef void acknowledge_text(tcb_t* tcb, segment_t* seg, bint at_once, int64_t now) noexcept nogil:
     """SND-4"""
-    cdef uint32_t wire_mss = (seg.text_length + seg.wire_segments - 1) // seg.wire_segments
+    cdef uint32_t wire_mss = seg.text_length
+    if seg.wire_segments > 1:
+        wire_mss = (seg.text_length + seg.wire_segments - 1) // seg.wire_segments
     # no peer may send more than was announced: a device that merged frames unasked must not slow the ACKs down
     if wire_mss > tcb.transport.local_mss:
         wire_mss = tcb.transport.local_mss
@@ -432,7 +436,7 @@ cdef bint take_text(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noe
     if tcb.state != ESTABLISHED and tcb.state != FIN_WAIT_1 and tcb.state != FIN_WAIT_2:
         # the peer has sent FIN: what follows it is no text
         return True
-    if not trim_to_window(tcb, seg):
+    if (seg.seq != tcb.rcv_nxt or seg.text_length > receive_window(tcb)) and not trim_to_window(tcb, seg):
         want_ack(tcb)
         return True
     marked = take_congestion_mark(tcb, seg)

@@ -13,8 +13,8 @@ from netcore.wire.tcp cimport segment_t
 
 # A stretch start..end of new sequence numbers goes now, as `segments` segments. NULL: no memory, it must not go.
 cdef sent_t* sent_first(tcb_t* tcb, uint32_t start, uint32_t end, uint32_t segments, int64_t now) noexcept nogil
-# Makes sure that a stretch can be recorded. False: no memory.
-cdef bint may_record(tcb_t* tcb) noexcept nogil
+# What may_record does when there is no place for a stretch yet.
+cdef bint make_place(tcb_t* tcb) noexcept nogil
 # `stretch` goes again now.
 cdef void sent_again(tcb_t* tcb, sent_t* stretch, int64_t now) noexcept nogil
 # The stretch to send again first; NULL: nothing is lost.
@@ -41,3 +41,8 @@ cdef sent_t* oldest_in_flight(tcb_t* tcb) noexcept nogil
 # The stretch sent with the highest numbers.
 cdef sent_t* last_sent(tcb_t* tcb) noexcept nogil
 cdef void forget_sent(tcb_t* tcb) noexcept nogil
+
+
+cdef inline bint may_record(tcb_t* tcb) noexcept nogil:
+    """Makes sure that a stretch can be recorded. False: no memory."""
+    return tcb.flight != NULL and tcb.transport.sents.free != NULL or make_place(tcb)

@@ -50,27 +50,27 @@ cdef sent_t* oldest_in_flight(tcb_t* tcb) noexcept nogil:
     return <sent_t*> list_first(&tcb.flight.in_flight_order) if tcb.flight != NULL else NULL
 
 
-cdef bint may_record(tcb_t* tcb) noexcept nogil:
+cdef bint make_place(tcb_t* tcb) noexcept nogil:
     if tcb.flight == NULL:
         tcb.flight = <flight_t*> slab_take(&tcb.transport.flights)
     return tcb.flight != NULL and (tcb.transport.sents.free != NULL or slab_grow(&tcb.transport.sents))
 
 
-cdef void insert_behind(tcb_t* tcb, treap_node_t* before, sent_t* stretch, uint32_t start) noexcept nogil:
+cdef inline void insert_behind(tcb_t* tcb, treap_node_t* before, sent_t* stretch, uint32_t start) noexcept nogil:
     treap_insert_after(&tcb.flight.sent, before, &stretch.node, stretch, start,
                        <uint32_t> (random_next(&tcb.transport.priorities) >> 32))
     # LIM-2: with a small MSS, or cut by a peer's blocks, they are more than the text
     tcb.transport.pool.in_use += sizeof(sent_t)
 
 
-cdef void enter_flight(tcb_t* tcb, sent_t* stretch, int64_t now) noexcept nogil:
+cdef inline void enter_flight(tcb_t* tcb, sent_t* stretch, int64_t now) noexcept nogil:
     stamp_sent(tcb, stretch, now)
     stretch.tsval = timestamp_now(tcb, now)
     tcb.in_flight += length_of(stretch)
     list_append(&tcb.flight.in_flight_order, &stretch.link, stretch)
 
 
-cdef void leave_orders(tcb_t* tcb, sent_t* stretch) noexcept nogil:
+cdef inline void leave_orders(tcb_t* tcb, sent_t* stretch) noexcept nogil:
     """Out of the order it stands in, and of what is in flight if that was it."""
     if stretch.link.where == &tcb.flight.in_flight_order:
         tcb.in_flight -= length_of(stretch)
@@ -98,7 +98,7 @@ cdef void sent_again(tcb_t* tcb, sent_t* stretch, int64_t now) noexcept nogil:
     enter_flight(tcb, stretch, now)
 
 
-cdef void remove(tcb_t* tcb, sent_t* stretch) noexcept nogil:
+cdef inline void remove(tcb_t* tcb, sent_t* stretch) noexcept nogil:
     treap_remove(&tcb.flight.sent, &stretch.node)
     tcb.transport.pool.in_use -= sizeof(sent_t)
     slab_give(&tcb.transport.sents, stretch)

@@ -1,37 +1,68 @@
 """Connections hashed by four-tuple under a secret key, listeners by port (RFC 9293 3.10.7, RFC 6056)."""
 
-from libc.stdint cimport uint16_t, uint32_t
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from netcore.storage.random cimport random_below
+from netcore.storage.siphash cimport siphash
 from netcore.storage.table cimport table_chain, table_insert, table_node_t, table_remove
 from netcore.tcp.isn cimport hash_four_tuple
 from netcore.tcp.tcb cimport ENTRY_CONNECTION, entry_t, listener_t, transport_t
-from netcore.wire.address cimport address_t, is_unspecified, same_address
+from netcore.wire.address cimport address_t, ipv4_of_address, is_ipv4, is_unspecified, same_address
+
+
+cdef enum:
+    # transport_t.found
+    FOUND_PLACES = 64
+
+
+cdef inline uint32_t hash_of_ends(const transport_t* transport, const address_t* local, uint16_t local_port,
+                                  const address_t* remote, uint16_t remote_port) noexcept nogil:
+    cdef uint64_t words[2]
+    if not is_ipv4(local) or not is_ipv4(remote):
+        return <uint32_t> hash_four_tuple(&transport.table_key, local, local_port, remote, remote_port)
+    words[0] = local.low << 32 | ipv4_of_address(remote)
+    words[1] = <uint64_t> local_port << 16 | remote_port
+    return <uint32_t> siphash(&transport.table_key, words, 2)
+
+
+cdef inline bint is_between(const entry_t* entry, const address_t* local, uint16_t local_port, const address_t* remote,
+                            uint16_t remote_port) noexcept nogil:
+    return (entry.local_port == local_port and entry.remote_port == remote_port
+            and same_address(&entry.remote, remote) and same_address(&entry.local, local))
+
+
+cdef inline entry_t** place_found(transport_t* transport, uint16_t local_port, uint16_t remote_port) noexcept nogil:
+    return &transport.found[(local_port ^ remote_port) & (FOUND_PLACES - 1)]
 
 
 cdef entry_t* find_entry(transport_t* transport, const address_t* local, uint16_t local_port, const address_t* remote,
                          uint16_t remote_port) noexcept nogil:
-    cdef uint32_t hash = <uint32_t> hash_four_tuple(&transport.table_key, local, local_port, remote, remote_port)
-    cdef table_node_t* node = table_chain(&transport.connections, hash)
-    cdef entry_t* entry
+    cdef entry_t** found = place_found(transport, local_port, remote_port)
+    cdef table_node_t* node
+    cdef uint32_t hash
+    # a segment is mostly for a connection that the last ones were for: no hash is worked out for it
+    if found[0] != NULL and is_between(found[0], local, local_port, remote, remote_port):
+        return found[0]
+    hash = hash_of_ends(transport, local, local_port, remote, remote_port)
+    node = table_chain(&transport.connections, hash)
     while node != NULL:
-        if node.hash == hash:
-            entry = <entry_t*> node
-            if (entry.local_port == local_port and entry.remote_port == remote_port
-                    and same_address(&entry.remote, remote) and same_address(&entry.local, local)):
-                return entry
+        if node.hash == hash and is_between(<entry_t*> node, local, local_port, remote, remote_port):
+            found[0] = <entry_t*> node
+            return found[0]
         node = node.next
     return NULL
 
 
 cdef void insert_entry(transport_t* transport, entry_t* entry) noexcept nogil:
-    cdef uint32_t hash = <uint32_t> hash_four_tuple(&transport.table_key, &entry.local, entry.local_port, &entry.remote,
-                                                    entry.remote_port)
+    cdef uint32_t hash = hash_of_ends(transport, &entry.local, entry.local_port, &entry.remote, entry.remote_port)
     table_insert(&transport.connections, &entry.node, hash)
     if entry.kind == ENTRY_CONNECTION:
         transport.port_users[entry.local_port] += 1
 
 
 cdef void remove_entry(transport_t* transport, entry_t* entry) noexcept nogil:
+    cdef entry_t** found = place_found(transport, entry.local_port, entry.remote_port)
+    if found[0] == entry:
+        found[0] = NULL
     if table_remove(&transport.connections, &entry.node) and entry.kind == ENTRY_CONNECTION:
         transport.port_users[entry.local_port] -= 1
 

@@ -557,6 +557,8 @@ cdef struct transport_t:
     chunk_pool_t pool
     table_t connections
     table_t listeners
+    # what was found last, by the low bits of its ports (table.find_entry)
+    entry_t* found[64]
     slab_t tcbs
     slab_t timewaits
     slab_t listener_slab

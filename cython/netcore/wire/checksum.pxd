@@ -22,30 +22,53 @@ cdef inline uint16_t fold(uint64_t total) noexcept nogil:
 
 cdef inline uint64_t sum_octets(const uint8_t* octets, size_t length, uint64_t total) noexcept nogil:
     """Adds `length` octets that begin at an even offset of the summed data."""
-    cdef uint32_t lanes[8]
-    cdef uint64_t even = 0, odd = 0
+    cdef uint64_t even = 0, odd = 0, carries = 0, lane
+    cdef uint32_t half
     cdef uint16_t word
     while length >= 32:
-        memcpy(lanes, octets, 32)
-        even += <uint64_t> lanes[0] + lanes[2] + lanes[4] + lanes[6]
-        odd += <uint64_t> lanes[1] + lanes[3] + lanes[5] + lanes[7]
+        # what overflows 64 bits comes in again at the right, as in 16 (RFC 1071 2.A)
+        memcpy(&lane, octets, 8)
+        even += lane
+        carries += even < lane
+        memcpy(&lane, octets + 8, 8)
+        odd += lane
+        carries += odd < lane
+        memcpy(&lane, octets + 16, 8)
+        even += lane
+        carries += even < lane
+        memcpy(&lane, octets + 24, 8)
+        odd += lane
+        carries += odd < lane
         octets += 32
         length -= 32
-    while length >= 4:
-        memcpy(lanes, octets, 4)
-        even += lanes[0]
+    while length >= 8:
+        memcpy(&lane, octets, 8)
+        even += lane
+        carries += even < lane
+        octets += 8
+        length -= 8
+    if length & 4:
+        memcpy(&half, octets, 4)
+        carries += half
         octets += 4
-        length -= 4
-    if length >= 2:
+    if length & 2:
         memcpy(&word, octets, 2)
-        even += word
+        carries += word
         octets += 2
-        length -= 2
-    if length:
+    if length & 1:
         # RFC 1071 1: the last odd octet is padded with a zero octet behind it
-        even += htons(<uint16_t> (octets[0] << 8))
-    # each part folded to 32 bits first, so that a long chain of sums cannot overflow
-    return (total & 0xffffffffU) + (total >> 32) + fold(even) + fold(odd)
+        carries += htons(<uint16_t> (octets[0] << 8))
+    # no part takes more than 33 bits, so a long chain of sums cannot overflow
+    return total + (even & 0xffffffffU) + (even >> 32) + (odd & 0xffffffffU) + (odd >> 32) + carries
+
+
+cdef inline uint64_t sum_twenty(const uint8_t* octets) noexcept nogil:
+    """The sum of 20 octets, those of an IPv4 header without options."""
+    cdef uint64_t lanes[2]
+    cdef uint32_t half
+    memcpy(lanes, octets, 16)
+    memcpy(&half, octets + 16, 4)
+    return (lanes[0] & 0xffffffffU) + (lanes[0] >> 32) + (lanes[1] & 0xffffffffU) + (lanes[1] >> 32) + half
 
 
 cdef inline uint64_t sum_piece(const uint8_t* octets, size_t length, uint64_t total, bint odd) noexcept nogil:
@@ -60,7 +83,10 @@ cdef inline uint64_t sum_piece(const uint8_t* octets, size_t length, uint64_t to
 cdef inline uint64_t sum_pseudo_header4(const uint8_t* source, const uint8_t* destination, uint8_t protocol,
                                         uint32_t length) noexcept nogil:
     """The IPv4 pseudo header (RFC 9293 3.1): addresses as 4 octets each, `length` of the transport packet in bytes."""
-    return sum_octets(source, 4, sum_octets(destination, 4, 0)) + htons(protocol) + htons(<uint16_t> length)
+    cdef uint32_t halves[2]
+    memcpy(&halves[0], source, 4)
+    memcpy(&halves[1], destination, 4)
+    return <uint64_t> halves[0] + halves[1] + htons(protocol) + htons(<uint16_t> length)
 
 
 cdef inline uint16_t finish(uint64_t total) noexcept nogil:

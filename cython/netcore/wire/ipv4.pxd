@@ -1,7 +1,7 @@
 """IPv4 headers (RFC 791), read with the checks of RFC 1122 3.2.1."""
 
-from libc.stdint cimport uint8_t, uint16_t, uint32_t
-from netcore.wire.checksum cimport finish, sum_octets
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from netcore.wire.checksum cimport finish, fold, sum_octets, sum_twenty
 from netcore.wire.octets cimport load16, load32, store16, store32
 
 cdef enum:
@@ -40,7 +40,10 @@ cdef inline bint parse_ipv4(const uint8_t* octets, size_t length, ipv4_t* header
     header.total_length = load16(octets + 2)
     if header.header_length < IPV4_HEADER_LENGTH or header.total_length < header.header_length:
         return False
-    if header.total_length > length or finish(sum_octets(octets, header.header_length, 0)) != 0:
+    if header.total_length > length:
+        return False
+    if finish(sum_twenty(octets) if header.header_length == IPV4_HEADER_LENGTH
+              else sum_octets(octets, header.header_length, 0)) != 0:
         return False
     header.tos = octets[1]
     header.identification = load16(octets + 4)
@@ -82,6 +85,10 @@ cdef inline bint is_fragment(const ipv4_t* header) noexcept nogil:
 
 cdef inline void build_ipv4(uint8_t* octets, const ipv4_t* header) noexcept nogil:
     """Twenty octets, checksum included; header_length is taken as 20."""
+    # of the fields, not of what was just stored: a load wider than the stores before it waits for all of them
+    cdef uint64_t total = ((0x4500 | header.tos) + header.total_length + header.identification + header.fragment
+                           + (header.ttl << 8 | header.protocol) + (header.source >> 16) + (header.source & 0xffff)
+                           + (header.destination >> 16) + (header.destination & 0xffff))
     octets[0] = 0x45
     octets[1] = header.tos
     store16(octets + 2, header.total_length)
@@ -89,10 +96,9 @@ cdef inline void build_ipv4(uint8_t* octets, const ipv4_t* header) noexcept nogi
     store16(octets + 6, header.fragment)
     octets[8] = header.ttl
     octets[9] = header.protocol
-    store16(octets + 10, 0)
+    store16(octets + 10, <uint16_t> ~fold(total))
     store32(octets + 12, header.source)
     store32(octets + 16, header.destination)
-    store16(octets + 10, finish(sum_octets(octets, IPV4_HEADER_LENGTH, 0)))
 
 
 cdef inline bint mark_congestion(uint8_t* octets, size_t length) noexcept nogil:

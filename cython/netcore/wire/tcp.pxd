@@ -35,6 +35,8 @@ cdef enum:
     AO_OPTION_LENGTH = 16
     MINIMUM_MSS = 64
     SACK_BLOCKS_MOST = 4
+    # NOP, NOP, kind 8, length 10 (RFC 7323 appendix A)
+    TIMESTAMPS_ALONE = 0x0101080a
 
 cdef struct segment_t:
     # addressing, as seen by the receiver of the segment
@@ -155,7 +157,12 @@ cdef inline bint parse_tcp(const uint8_t* octets, uint32_t length, segment_t* se
     seg.signatures = 0
     seg.signature = NULL
     seg.header = octets
-    if header_length > TCP_HEADER_LENGTH:
+    if header_length == TCP_HEADER_LENGTH + 12 and load32(octets + 20) == TIMESTAMPS_ALONE:
+        # the options of nearly every segment
+        seg.has_timestamps = True
+        seg.tsval = load32(octets + 24)
+        seg.tsecr = load32(octets + 28)
+    elif header_length > TCP_HEADER_LENGTH:
         if not parse_options(octets + TCP_HEADER_LENGTH, header_length - TCP_HEADER_LENGTH, seg):
             return False
     seg.text = octets + header_length
