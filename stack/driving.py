@@ -51,6 +51,12 @@ class Wait(Wakeable, Protocol):
     def wait(self, watches: Sequence[Watch], deadline: int | None) -> bool:
         """Waits until a watch has one of its readiness bits, or `wake`, or `deadline` (ns); False in the last case."""
 
+    def receive_into(self, endpoint: Endpoint, buffer: Buffer, watches: Sequence[Watch], deadline: int | None) -> int:
+        """Waits as `wait`; text of `endpoint` that comes meanwhile may go straight to `buffer`.
+
+        Returns how many bytes it was; 0 when a watch is ready; -1 when `deadline` has come.
+        """
+
 
 class Driver(Protocol):
     """What the provider needs of a driver."""
@@ -77,9 +83,9 @@ class _ThreadWaiter:
 
 
 class LiveDriver:
-    """Runs the loop of `engine` on `descriptor` in a thread of its own; calls wait in their own threads.
+    """Drives `engine` on `descriptor`: a call that waits does it in its own thread, and a thread of ours otherwise.
 
-    inbound, outbound: as for `netcore.loop.Loop`.
+    inbound, outbound, busy_poll: as for `netcore.loop.Loop`.
     on_failure: called in the loop's thread with the error when the loop ends by one (the device went away).
     """
 
@@ -90,10 +96,11 @@ class LiveDriver:
         *,
         inbound: Impairment | None = None,
         outbound: Impairment | None = None,
+        busy_poll: int = 0,
         on_failure: Callable[[Exception], None] | None = None,
     ) -> None:
         self._engine = engine
-        self._loop = Loop(engine, descriptor, inbound=inbound, outbound=outbound)
+        self._loop = Loop(engine, descriptor, inbound=inbound, outbound=outbound, busy_poll=busy_poll)
         self._on_failure = on_failure
         self._local = threading.local()
         self._waiters: weakref.WeakSet[_ThreadWaiter] = weakref.WeakSet()
@@ -215,6 +222,10 @@ class _VirtualTime:
             if time > end:
                 raise NothingScheduled(f"{self._patience // SECOND} virtual seconds have not ended this wait")
             self._carry_out(max(time, self.now()))
+
+    def receive_into(self, endpoint: Endpoint, buffer: Buffer, watches: Sequence[Watch], deadline: int | None) -> int:
+        """As `wait`: 0, or -1 for False. Frames are handed in whole, so no text goes past its queue."""
+        return 0 if self.wait(watches, deadline) else -1
 
     def run_until(self, time: int) -> None:
         """Carries out everything due by `time` (ns) and sets the clock to it."""

@@ -3,17 +3,26 @@
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from netcore.drive cimport enter, leave
 from netcore.host cimport host_t
-from netcore.posix cimport iovec, memcpy
+from netcore.leading cimport give_lead, step, take_lead
+from netcore.posix cimport iovec, memcpy, memset
 from netcore.storage.chunks cimport chunk_give_list, chunk_t
 from netcore.tcp.calls cimport may_receive, may_send, receive_chunks, receive_text, received, send_text
-from netcore.tcp.tcb cimport STATUS_HANDLE_CLOSED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, tcb_t
+from netcore.tcp.tcb cimport STATUS_HANDLE_CLOSED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, tcb_t, waiter_t
 from netcore.tcp.urgent cimport is_late_byte_due, mark_sent_urgent, readable_stretch, take_late_byte
 
 cdef enum:
-    # bytes copied in one stay in the lock
-    SLICE = 262144
+    # Bytes copied in before they are sent: as many as a frame carries, so that they are still in the cache then.
+    SLICE = 65536
     # from this size on bytes are received without holding the lock for the copy
     UNLOCKED_COPY = 16384
+
+
+cdef void make_way(host_t* host, waiter_t* sender) noexcept nogil:
+    """Between two slices: what was taken leaves, ACKs that make room for more come in, and others get the lock."""
+    if host.live and (host.lead.leader == sender or take_lead(host, sender)):
+        step(host)
+    leave(host)
+    enter(host)
 
 
 cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int count, uint64_t total,
@@ -22,7 +31,10 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
     cdef uint64_t room = 0
     cdef uint64_t at = 0
     cdef uint64_t size
+    cdef waiter_t sender
     cdef int i = 0
+    memset(&sender, 0, sizeof(sender))
+    sender.descriptor = -1
     enter(host)
     status = may_send(slot[0], total) if slot[0] != NULL else STATUS_HANDLE_CLOSED
     room = SLICE
@@ -39,8 +51,8 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
             i += 1
             at = 0
         if room == 0 and i < count:
-            leave(host)
-            enter(host)
+            slot[0].corked = True
+            make_way(host, &sender)
             room = SLICE
             if slot[0] == NULL:
                 status = STATUS_HANDLE_CLOSED
@@ -48,8 +60,12 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
                 status = slot[0].status
             elif slot[0].fin_queued:
                 status = STATUS_SHUT_DOWN
+    if slot[0] != NULL:
+        slot[0].corked = False
     if urgent and status == STATUS_OK and total and not mark_sent_urgent(slot[0]):
         status = STATUS_NO_BUFFERS
+    if host.lead.leader == &sender:
+        give_lead(host)
     leave(host)
     return <int64_t> total if status == STATUS_OK else status
 

@@ -1,16 +1,25 @@
-"""The edge to the kernel: one system call a frame, and the payload is read straight into what will hold it."""
+"""The edge to the kernel: one system call a frame, and text is read straight into what will hold it.
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+That is a chunk of the connection's queue, or even the buffer of a receiver that waits for it (landing).
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from netcore.egress cimport outgoing_t
-from netcore.host cimport host_t
+from netcore.host cimport host_t, landing_t
 from netcore.impair cimport impair_due, impair_give, impair_put, impair_take
 from netcore.ingress cimport frame_enters
-from netcore.posix cimport EAGAIN, EINTR, errno, iovec, malloc, memcpy, memset, read, writev
+from netcore.landing cimport headers_before_landing, is_frame_expected
+from netcore.posix cimport EAGAIN, EINTR, errno, iovec, malloc, memcpy, memset, read, readv, writev
 from netcore.storage.captures cimport captured_octets, captured_t, captures_append
-from netcore.storage.chunks cimport LARGE_CHUNK, chunk_give, chunk_t, chunk_take
+from netcore.storage.chunks cimport LARGE_CHUNK, SMALL_CHUNK, chunk_give, chunk_t, chunk_take
 from netcore.storage.deadlines cimport NEVER
 from netcore.storage.frames cimport frame_queue_append, frame_t
 from netcore.wire.vnet cimport VNET_HEADER_LENGTH, build_vnet, parse_vnet, vnet_header_t
+
+cdef enum:
+    OUT_OF_MEMORY = -2
+    # octets of one batch
+    BATCH_BYTES = 262144
 
 
 cdef void capture(host_t* host, const iovec* pieces, int count, uint32_t length, bint outbound,
@@ -34,8 +43,11 @@ cdef void capture(host_t* host, const iovec* pieces, int count, uint32_t length,
     captures_append(&host.device.captures, item)
 
 
-cdef void enter_chunk(host_t* host, chunk_t* chunk, int64_t now) noexcept nogil:
-    """A frame in a chunk of this host, virtio header first if the device has one; the chunk is taken over."""
+cdef bint enter_chunk(host_t* host, chunk_t* chunk, uint8_t* landing, uint32_t landed, int64_t now) noexcept nogil:
+    """A frame in a chunk of this host, virtio header first if the device has one; the chunk is taken over.
+
+    landing, landed: as in frame_t. True: what landed is the connection's.
+    """
     cdef vnet_header_t vnet
     cdef iovec piece
     cdef frame_t frame
@@ -43,7 +55,7 @@ cdef void enter_chunk(host_t* host, chunk_t* chunk, int64_t now) noexcept nogil:
     if chunk.end < skip:
         host.transport.counters.FramesBad += 1
         chunk_give(&host.transport.pool, chunk)
-        return
+        return False
     if skip:
         parse_vnet(chunk.data, &vnet)
     else:
@@ -52,6 +64,9 @@ cdef void enter_chunk(host_t* host, chunk_t* chunk, int64_t now) noexcept nogil:
     frame.octets = chunk.data + skip
     frame.length = chunk.end - skip
     frame.arrival = now
+    frame.landing = landing
+    frame.landed = landed
+    frame.accepted = False
     piece.iov_base = frame.octets
     piece.iov_len = frame.length
     if host.device.inbound != NULL:
@@ -62,6 +77,7 @@ cdef void enter_chunk(host_t* host, chunk_t* chunk, int64_t now) noexcept nogil:
         frame_enters(host, &frame, &vnet, now)
     if frame.chunk != NULL:
         chunk_give(&host.transport.pool, frame.chunk)
+    return frame.accepted
 
 
 cdef void enter_impaired(host_t* host, chunk_t* passed, int64_t now) noexcept nogil:
@@ -74,6 +90,7 @@ cdef void enter_impaired(host_t* host, chunk_t* passed, int64_t now) noexcept no
     frame.octets = passed.data + passed.start
     frame.length = passed.end - passed.start
     frame.arrival = now
+    frame.landed = 0
     if host.device.captures.on:
         piece.iov_base = frame.octets
         piece.iov_len = frame.length
@@ -82,27 +99,105 @@ cdef void enter_impaired(host_t* host, chunk_t* passed, int64_t now) noexcept no
     impair_give(host.device.inbound, passed)
 
 
+cdef ssize_t read_large(host_t* host, chunk_t** taken) noexcept nogil:
+    cdef chunk_t* chunk = chunk_take(&host.transport.pool, LARGE_CHUNK)
+    taken[0] = chunk
+    return read(host.device.descriptor, chunk.data, LARGE_CHUNK) if chunk != NULL else OUT_OF_MEMORY
+
+
+cdef ssize_t read_small(host_t* host, chunk_t** taken) noexcept nogil:
+    """A device without offloads gives small frames: they take small chunks, and a longer one goes on in a large one."""
+    cdef chunk_t* small = chunk_take(&host.transport.pool, SMALL_CHUNK)
+    cdef chunk_t* large = chunk_take(&host.transport.pool, LARGE_CHUNK)
+    cdef iovec pieces[2]
+    cdef ssize_t size = OUT_OF_MEMORY
+    taken[0] = small
+    if small != NULL and large != NULL:
+        pieces[0].iov_base = small.data
+        pieces[0].iov_len = SMALL_CHUNK
+        pieces[1].iov_base = large.data + SMALL_CHUNK
+        pieces[1].iov_len = LARGE_CHUNK - SMALL_CHUNK
+        size = readv(host.device.descriptor, pieces, 2)
+        if size > SMALL_CHUNK:
+            memcpy(large.data, small.data, SMALL_CHUNK)
+            taken[0] = large
+            large = small
+    if large != NULL:
+        chunk_give(&host.transport.pool, large)
+    return size
+
+
+cdef ssize_t read_landing(host_t* host, uint32_t headers, chunk_t** taken, uint32_t* landed) noexcept nogil:
+    """Text as far as there is room for it to where its receiver wants it, all else into a chunk with a gap for it."""
+    cdef landing_t* landing = host.device.landing
+    cdef chunk_t* chunk = chunk_take(&host.transport.pool, LARGE_CHUNK)
+    cdef uint32_t skip = VNET_HEADER_LENGTH if host.device.vnet_header else 0
+    cdef uint32_t room = LARGE_CHUNK - headers
+    cdef iovec pieces[3]
+    cdef ssize_t size
+    taken[0] = chunk
+    landed[0] = 0
+    if chunk == NULL:
+        return OUT_OF_MEMORY
+    if room > landing.length - landing.filled:
+        room = <uint32_t> (landing.length - landing.filled)
+    pieces[0].iov_base = chunk.data
+    pieces[0].iov_len = headers
+    pieces[1].iov_base = landing.octets + landing.filled
+    pieces[1].iov_len = room
+    pieces[2].iov_base = chunk.data + headers + room
+    pieces[2].iov_len = LARGE_CHUNK - headers - room
+    size = readv(host.device.descriptor, pieces, 3)
+    if size > <ssize_t> headers:
+        landed[0] = <uint32_t> size - headers if <uint32_t> size - headers < room else room
+        if not is_frame_expected(host, chunk.data + skip, <uint32_t> size - skip, headers - skip):
+            memcpy(chunk.data + headers, pieces[1].iov_base, landed[0])
+            memset(pieces[1].iov_base, 0, landed[0])
+            landed[0] = 0
+    return size
+
+
 cdef int device_read(host_t* host, int most, int64_t now) noexcept nogil:
     cdef chunk_t* chunk
+    cdef uint8_t* octets
+    cdef uint32_t headers, landed
+    cdef uint64_t total = 0
     cdef ssize_t size
     cdef int count = 0
     while count < most:
-        chunk = chunk_take(&host.transport.pool, LARGE_CHUNK)
-        if chunk == NULL:
-            break
-        size = read(host.device.descriptor, chunk.data, LARGE_CHUNK)
+        landed = 0
+        octets = NULL
+        headers = headers_before_landing(host)
+        if headers:
+            octets = host.device.landing.octets + host.device.landing.filled
+            size = read_landing(host, headers, &chunk, &landed)
+        elif host.device.offloads:
+            size = read_large(host, &chunk)
+        else:
+            size = read_small(host, &chunk)
         if size <= 0:
-            chunk_give(&host.transport.pool, chunk)
-            if size < 0 and errno == EINTR:
+            if chunk != NULL:
+                chunk_give(&host.transport.pool, chunk)
+            if size < 0 and size != OUT_OF_MEMORY and errno == EINTR:
                 continue
             # a device never gives a frame of nothing: it is the end of a socket whose other end was closed
-            if size == 0 or errno != EAGAIN:
+            if size == 0 or (size != OUT_OF_MEMORY and errno != EAGAIN):
                 return -1
             break
         host.device.reads += 1
         count += 1
+        total += size
         chunk.end = <uint32_t> size
-        enter_chunk(host, chunk, now)
+        if enter_chunk(host, chunk, octets, landed, now):
+            host.device.landing.filled += landed
+        elif landed:
+            memset(octets, 0, landed)
+        if total >= BATCH_BYTES:
+            # who sends superframes waits for the ACK of a few
+            return most
+        if octets != NULL and host.device.landing.filled == host.device.landing.length:
+            # the receiver has what it can take
+            return most
     return count
 
 
@@ -115,7 +210,7 @@ cdef bint device_inject(host_t* host, const uint8_t* octets, uint32_t length, in
         return True
     memcpy(chunk.data, octets, length)
     chunk.end = length
-    enter_chunk(host, chunk, now)
+    enter_chunk(host, chunk, NULL, 0, now)
     return True
 
 
@@ -128,6 +223,7 @@ cdef chunk_t* device_enter(host_t* host, chunk_t* chunk, int64_t now) noexcept n
     frame.octets = chunk.data + chunk.start
     frame.length = chunk.end - chunk.start
     frame.arrival = now
+    frame.landed = 0
     if host.device.captures.on:
         piece.iov_base = frame.octets
         piece.iov_len = frame.length

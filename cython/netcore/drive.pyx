@@ -66,7 +66,9 @@ cdef void wake_waiters(host_t* host) noexcept nogil:
     while host.transport.waking.first != NULL:
         waiter = <waiter_t*> list_first(&host.transport.waking)
         list_remove(&waiter.waking_link)
-        write(waiter.descriptor, &one, 8)
+        # who leads, and is awake, looks at its own mark before it sleeps
+        if waiter != host.lead.leader or host.sleeping_until:
+            write(waiter.descriptor, &one, 8)
 
 
 cdef void settle(host_t* host, int64_t now) noexcept nogil:
@@ -89,9 +91,9 @@ cdef void leave(host_t* host) noexcept nogil:
         if device_due(host) < due:
             due = device_due(host)
         if due < host.sleeping_until:
-            # once is enough: the loop looks at everything when it wakes
+            # once is enough: the leader looks at everything when it wakes
             host.sleeping_until = 0
-            write(host.wake_descriptor, &one, 8)
+            write(host.lead.leader.descriptor, &one, 8)
     unlock(host)
 
 

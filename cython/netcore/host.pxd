@@ -10,9 +10,42 @@ from netcore.neighbors cimport neighbors_t
 from netcore.posix cimport pthread_mutex_t
 from netcore.storage.captures cimport captures_t
 from netcore.storage.frames cimport frame_queue_t
+from netcore.storage.links cimport list_t
 from netcore.storage.replies cimport packet_t, replies_t
-from netcore.tcp.tcb cimport endpoint_t, transport_t
+from netcore.tcp.tcb cimport endpoint_t, tcb_t, transport_t, waiter_t
 from netcore.tcp.tunables cimport tunables_t
+
+# Where the text that a thread waits for may be read to, past the queue of its connection.
+cdef struct landing_t:
+    # where the handle keeps its connection; NULL there: it was closed
+    tcb_t** slot
+    uint8_t* octets
+    uint64_t length
+    # of them: text that is the connection's
+    uint64_t filled
+
+# Who drives a live host: one thread at a time reads the device and carries out what is due. All under the lock.
+cdef struct lead_t:
+    # NULL: nobody. A caller that waits, or `helper`
+    waiter_t* leader
+    # the loop's own thread, for when no caller waits; its descriptor is -1 without a loop
+    waiter_t helper
+    # callers that sleep while another leads
+    list_t followers
+    # how often a caller has taken the lead, and when it last did
+    uint64_t turns
+    int64_t since
+    # callers lead all the time: the helper sleeps until it is told
+    bint helper_rests
+    # When a caller last gave the lead back, and how long nobody has it then on average (ns).
+    int64_t left
+    int64_t absence
+    # ns that a leader goes on looking for frames before it sleeps
+    int64_t busy_poll
+    bint lost
+    # rests that ended, and batches
+    uint64_t wakeups
+    uint64_t batches
 
 # where frames come from and go to
 cdef struct device_t:
@@ -23,6 +56,8 @@ cdef struct device_t:
     # frames that wait to be fetched (descriptor -1), with their virtio header if there is one
     frame_queue_t outgoing
     captures_t captures
+    # of the thread that leads; NULL: it wants no text
+    landing_t* landing
     impair_t* inbound
     impair_t* outbound
     # a simulator's: frames that leave go onto it at once
@@ -53,8 +88,8 @@ cdef struct host_t:
     # live: time is the monotonic clock, else the last one handed in
     bint live
     int64_t now
-    # the loop's descriptor to wake it by (-1: no loop), and until when it sleeps; 0: it is awake
-    int wake_descriptor
+    lead_t lead
+    # until when who leads sleeps; 0: awake, or nobody leads
     int64_t sleeping_until
     fragments_t fragments
     cutting_t cutting

@@ -97,7 +97,7 @@ cdef host_t* host_open(const tunables_t* tunables, const interface_t* interface,
     host.device.descriptor = -1
     host.device.vnet_header = vnet_header
     host.device.offloads = offloads
-    host.wake_descriptor = -1
+    host.lead.helper.descriptor = -1
     derive_secrets(host, seed, length)
     # RFC 9293 3.7.1: the MTU less the fixed headers; options come off when a segment carries them
     mss = interface.mtu - 40

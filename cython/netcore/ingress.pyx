@@ -1,6 +1,6 @@
 """The way in (RFC 894, RFC 791 with the checks of RFC 1122 3.2.1, RFC 9293 3.1; SEG-9, SEG-13, SEG-14, LIM-4)."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from netcore.host cimport host_t
 from netcore.icmp cimport icmp_arrives, send_error
 from netcore.ip.fragments cimport fragment_arrives
@@ -11,7 +11,7 @@ from netcore.storage.chunks cimport chunk_give, chunk_t
 from netcore.storage.frames cimport frame_t
 from netcore.tcp.input cimport segment_arrives
 from netcore.wire.address cimport address_of_ipv4, address_t, ipv4_of_address
-from netcore.wire.checksum cimport finish, sum_octets, sum_pseudo_header4
+from netcore.wire.checksum cimport finish, sum_octets, sum_piece, sum_pseudo_header4
 from netcore.wire.ethernet cimport (
     ETHERNET_HEADER_LENGTH, ETHERTYPE_ARP, ETHERTYPE_IPV4, is_group_mac, load_mac,
 )
@@ -117,6 +117,7 @@ cdef void reassemble(host_t* host, const ipv4_t* header, const uint8_t* packet, 
     whole.octets = chunk.data + chunk.start
     whole.length = chunk.end - chunk.start
     whole.arrival = now
+    whole.landed = 0
     if parse_ipv4(whole.octets, whole.length, &read):
         deliver(host, &whole, &vnet, &read, whole.octets, now)
     if whole.chunk != NULL:
@@ -141,15 +142,26 @@ cdef void deliver(host_t* host, frame_t* frame, const vnet_header_t* vnet, const
         send_error(host, header, packet, ICMP_UNREACHABLE, CODE_PROTOCOL_UNREACHABLE, 0, now)
 
 
+cdef uint64_t sum_with_landing(const uint8_t* octets, uint32_t length, const frame_t* frame,
+                               uint64_t total) noexcept nogil:
+    """Headers, text that landed elsewhere, text behind it."""
+    cdef uint32_t header_length = (octets[12] >> 4) * 4
+    cdef uint32_t behind = header_length + frame.landed
+    total = sum_octets(frame.landing, frame.landed, sum_octets(octets, header_length, total))
+    return sum_piece(octets + behind, length - behind, total, frame.landed & 1)
+
+
 cdef void tcp_enters(host_t* host, frame_t* frame, const vnet_header_t* vnet, const ipv4_t* header,
                      const uint8_t* octets, uint32_t length, int64_t now) noexcept nogil:
     cdef segment_t seg
+    cdef uint64_t total
     host.transport.counters.InSegs += 1
     # SEG-14: a sum that the device vouches for, or has still to complete, is not checked
     if not vnet.flags & (NEEDS_CSUM | DATA_VALID):
-        if finish(sum_octets(octets, length, sum_pseudo_header4(octets - header.header_length + 12,
-                                                                octets - header.header_length + 16,
-                                                                PROTOCOL_TCP, length))) != 0:
+        total = sum_pseudo_header4(octets - header.header_length + 12, octets - header.header_length + 16,
+                                   PROTOCOL_TCP, length)
+        if finish(sum_octets(octets, length, total) if not frame.landed
+                  else sum_with_landing(octets, length, frame, total)) != 0:
             host.transport.counters.InCsumErrors += 1
             host.transport.counters.InErrs += 1
             return

@@ -1,4 +1,4 @@
-"""Loop: the live drive of one host on a device descriptor."""
+"""Loop: makes a host live on a device descriptor, and drives it while no caller does."""
 
 from typing import Self, final
 
@@ -11,6 +11,8 @@ class Loop:
 
     From here on the engine is live: its time is the monotonic clock. A descriptor of -1 means a host with no device.
     inbound, outbound: an Impairment for frames from and to the device.
+    busy_poll: ns (at most a second) for which whoever drives goes on looking for frames before it sleeps; 0: not at
+    all. It saves the wake-up and costs a processor meanwhile.
     """
 
     def __new__(
@@ -20,9 +22,10 @@ class Loop:
         *,
         inbound: Impairment | None = None,
         outbound: Impairment | None = None,
+        busy_poll: int = 0,
     ) -> Self: ...
     def run(self) -> None:
-        """Runs without the GIL until `stop`; to be called by a thread that blocks all signals.
+        """Drives without the GIL while no call waits that does, until `stop`; for a thread that blocks all signals.
 
         Raises OSError when the device is gone.
         """
@@ -31,4 +34,4 @@ class Loop:
     def close(self) -> None:
         """Lets go of the device and of the loop's own descriptor, once `run` has ended; the host loses its link."""
     def counters(self) -> dict[str, int]:
-        """wakeups, reads, writes, write_errors, batches."""
+        """wakeups, batches, turns (how often a call took the lead), reads, writes, write_errors, device_lost."""

@@ -1,24 +1,18 @@
-"""The nogil drive: waits for frames, wake-ups and the next deadline; the GIL is never taken in between."""
+"""The helper of a live host: its thread drives when no caller does; the GIL is never taken in between."""
 
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
-from netcore.device cimport device_due, device_read, device_settle
-from netcore.drive cimport enter, next_deadline, run_deadlines, settle, unlock
+from netcore.drive cimport enter, unlock
 from netcore.engine cimport Engine
 from netcore.host cimport host_t
 from netcore.impair cimport Impairment
-from netcore.posix cimport (
-    EFD_CLOEXEC, EFD_NONBLOCK, POLLIN, close, eventfd, load_acquire, monotonic_clock, poll_until, pollfd, read,
-    store_release, timespec, write,
-)
-from netcore.storage.deadlines cimport NEVER
+from netcore.leading cimport help
+from netcore.posix cimport EFD_CLOEXEC, EFD_NONBLOCK, close, eventfd, store_release, write
+
 
 cdef enum:
-    # frames handled in one stay in the lock
-    BATCH = 32
-    # While connections live the loop looks at its deadlines this often (ns) at least, so that calls which arm a later
-    # one, as every send does, need not wake it.
-    LONGEST_SLEEP = 10000000
+    # a second: whoever wants more wants a loop that never sleeps, and would find that it cannot be ended
+    LONGEST_BUSY_POLL = 1000000000
 
 
 @cython.no_gc_clear
@@ -27,7 +21,7 @@ cdef class Loop:
     """Drives an engine on a device descriptor."""
 
     def __cinit__(self, Engine engine not None, descriptor: int, *, Impairment inbound=None,
-                  Impairment outbound=None):
+                  Impairment outbound=None, busy_poll: int = 0):
         cdef host_t* host = engine.host
         if host.live:
             raise ValueError("this engine has a loop already")
@@ -35,11 +29,13 @@ cdef class Loop:
             raise ValueError(f"descriptor is {descriptor}, but must be an open device or -1")
         if inbound is not None and inbound is outbound:
             raise ValueError("each direction needs an Impairment of its own")
+        if not 0 <= busy_poll <= LONGEST_BUSY_POLL:
+            raise ValueError(f"busy_poll is {busy_poll} ns, but must be 0 to {LONGEST_BUSY_POLL}")
         self.engine = engine
         self.inbound = inbound
         self.outbound = outbound
-        host.wake_descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
-        if host.wake_descriptor < 0:
+        host.lead.helper.descriptor = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+        if host.lead.helper.descriptor < 0:
             raise OSError("no event descriptor for the loop: raise the limit of open files")
         if inbound is not None:
             inbound.impair.ethernet = host.interface.ethernet
@@ -48,6 +44,7 @@ cdef class Loop:
             outbound.impair.ethernet = host.interface.ethernet
             host.device.outbound = outbound.impair
         host.device.descriptor = descriptor
+        host.lead.busy_poll = busy_poll
         host.live = True
 
     def __dealloc__(self):
@@ -57,6 +54,7 @@ cdef class Loop:
 
     cdef void detach(self) noexcept nogil:
         cdef host_t* host = self.engine.host
+        cdef uint64_t one = 1
         # calls of other threads may be on their way through the device
         enter(host)
         if not self.detached:
@@ -65,9 +63,11 @@ cdef class Loop:
             host.device.outbound = NULL
             # frames of calls that come later go nowhere
             host.device.descriptor = -1
-            close(host.wake_descriptor)
-            host.wake_descriptor = -1
-            host.sleeping_until = 0
+            close(host.lead.helper.descriptor)
+            host.lead.helper.descriptor = -1
+            if host.lead.leader != NULL:
+                # a caller that leads has nothing to lead any more
+                write(host.lead.leader.descriptor, &one, 8)
         unlock(host)
 
     def close(self) -> None:
@@ -83,9 +83,9 @@ cdef class Loop:
             raise RuntimeError("this loop is closed")
         self.running = True
         with nogil:
-            self.drive()
+            help(self.engine.host, &self.stopping)
         self.running = False
-        if self.device_lost:
+        if self.engine.host.lead.lost:
             raise OSError("the device is gone: its descriptor gives nothing but errors")
 
     def stop(self) -> None:
@@ -93,85 +93,24 @@ cdef class Loop:
         cdef uint64_t one = 1
         store_release(&self.stopping, 1)
         if not self.detached:
-            write(self.engine.host.wake_descriptor, &one, 8)
+            write(self.engine.host.lead.helper.descriptor, &one, 8)
 
     def counters(self) -> dict[str, int]:
         """What the drive did."""
         cdef host_t* host = self.engine.host
-        cdef uint64_t wakeups, batches, reads, writes, write_errors
+        cdef uint64_t wakeups, batches, turns, reads, writes, write_errors
+        cdef bint lost
         with nogil:
             enter(host)
-            wakeups = self.wakeups
-            batches = self.batches
+            wakeups = host.lead.wakeups
+            batches = host.lead.batches
+            turns = host.lead.turns
+            lost = host.lead.lost
             reads = host.device.reads
             writes = host.device.writes
             write_errors = host.device.write_errors
             unlock(host)
         return {
-            "wakeups": wakeups, "batches": batches, "reads": reads, "writes": writes, "write_errors": write_errors,
-            "device_lost": self.device_lost,
+            "wakeups": wakeups, "batches": batches, "turns": turns, "reads": reads, "writes": writes,
+            "write_errors": write_errors, "device_lost": lost,
         }
-
-    cdef void drive(self) noexcept nogil:
-        while not load_acquire(&self.stopping) and not self.device_lost:
-            if self.step() < BATCH and not self.device_lost:
-                self.rest()
-
-    cdef int step(self) noexcept nogil:
-        """One batch of frames and the time-outs that are due; how many frames. Decides how long the rest may be."""
-        cdef host_t* host = self.engine.host
-        cdef int64_t now, due
-        cdef int count = 0
-        enter(host)
-        self.wakeups += self.rested
-        self.rested = False
-        host.sleeping_until = 0
-        # taken once a batch, at the descriptor: the time of arrival is what RTT samples need
-        now = monotonic_clock()
-        if host.device.descriptor >= 0 and not self.device_lost:
-            count = device_read(host, BATCH, now)
-            if count < 0:
-                self.device_lost = True
-                count = 0
-        device_settle(host, now)
-        run_deadlines(host, now)
-        settle(host, now)
-        self.batches += 1
-        if count < BATCH:
-            due = next_deadline(host)
-            if device_due(host) < due:
-                due = device_due(host)
-            if host.transport.tcbs.in_use and due > now + LONGEST_SLEEP:
-                due = now + LONGEST_SLEEP
-            host.sleeping_until = self.rest_until = due
-        unlock(host)
-        return count
-
-    cdef void rest(self) noexcept nogil:
-        cdef host_t* host = self.engine.host
-        cdef pollfd entries[2]
-        cdef timespec timeout
-        cdef uint64_t value
-        cdef int64_t left = 0
-        cdef int64_t due = self.rest_until
-        cdef int count = 1
-        entries[0].fd = host.wake_descriptor
-        entries[0].events = POLLIN
-        entries[0].revents = 0
-        if host.device.descriptor >= 0 and not self.device_lost:
-            entries[1].fd = host.device.descriptor
-            entries[1].events = POLLIN
-            entries[1].revents = 0
-            count = 2
-        if due == NEVER:
-            poll_until(entries, count, NULL)
-        else:
-            left = due - monotonic_clock()
-            if left < 0:
-                left = 0
-            timeout.tv_sec = left // 1_000_000_000
-            timeout.tv_nsec = left % 1_000_000_000
-            poll_until(entries, count, &timeout)
-        self.rested = True
-        if entries[0].revents & POLLIN:
-            read(host.wake_descriptor, &value, 8)

@@ -31,6 +31,7 @@ cdef extern from "<sys/uio.h>" nogil:
     struct iovec:
         void* iov_base
         size_t iov_len
+    ssize_t readv(int descriptor, const iovec* pieces, int count)
     ssize_t writev(int descriptor, const iovec* pieces, int count)
 
 cdef extern from "<poll.h>" nogil:

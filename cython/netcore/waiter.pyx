@@ -1,14 +1,16 @@
-"""Waiting is one event descriptor for any number of handles; the thread sleeps without the GIL and hears signals."""
+"""Waiting for any number of handles: the thread drives the host meanwhile, or sleeps, without the GIL; signals count."""
 
 cimport cython
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from netcore.drive cimport HostHandle, enter, unlock
 from netcore.endpoint cimport Endpoint
+from netcore.host cimport landing_t
+from netcore.leading cimport OUTCOME_READY, Outcome, wait_together
 from netcore.listener cimport Listener
 from netcore.posix cimport (
-    EFD_CLOEXEC, EFD_NONBLOCK, POLLIN, calloc, close, eventfd, free, monotonic_clock, poll_until, pollfd, read,
-    timespec, write,
+    EFD_CLOEXEC, EFD_NONBLOCK, calloc, close, eventfd, free, monotonic_clock, store_release, write,
 )
 from netcore.storage.links cimport list_append, list_remove
 from netcore.tcp.backlog cimport listener_readiness
@@ -41,25 +43,6 @@ cdef bint attach(place_t* place) noexcept nogil:
     return False
 
 
-cdef bint sleep_until(int descriptor, int64_t deadline) noexcept nogil:
-    """Sleeps until the descriptor is readable, the deadline has come, a signal, or SIGNAL_CHECK is over."""
-    cdef pollfd entry
-    cdef timespec timeout
-    cdef int64_t left = SIGNAL_CHECK
-    if deadline >= 0:
-        left = deadline - monotonic_clock()
-        if left < 0:
-            left = 0
-        if left > SIGNAL_CHECK:
-            left = SIGNAL_CHECK
-    entry.fd = descriptor
-    entry.events = POLLIN
-    entry.revents = 0
-    timeout.tv_sec = 0
-    timeout.tv_nsec = left
-    return poll_until(&entry, 1, &timeout) > 0
-
-
 @cython.final
 cdef class Waiter:
     """What one thread waits with, on a live host."""
@@ -75,8 +58,25 @@ cdef class Waiter:
 
     def wait(self, watches, deadline: int | None) -> bool:
         """True: a watch is ready or `wake` was called. False: the deadline has come."""
-        cdef int64_t until = -1 if deadline is None else deadline
-        cdef tuple handles = tuple(watches)
+        return self.wait_with(tuple(watches), NULL, -1 if deadline is None else deadline)
+
+    def receive_into(self, Endpoint endpoint not None, buffer, watches, deadline: int | None) -> int:
+        """How many bytes have come; 0: none, but a watch is ready or `wake` was called; -1: the deadline has come."""
+        cdef landing_t landing
+        cdef Py_buffer view
+        cdef bint ready
+        PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
+        landing.slot = &endpoint.tcb
+        landing.octets = <uint8_t*> view.buf
+        landing.length = <uint64_t> view.len
+        landing.filled = 0
+        try:
+            ready = self.wait_with(tuple(watches), &landing, -1 if deadline is None else deadline)
+        finally:
+            PyBuffer_Release(&view)
+        return <int64_t> landing.filled if ready else -1
+
+    cdef bint wait_with(self, tuple handles, landing_t* landing, int64_t until) except -1:
         cdef int count = <int> len(handles)
         cdef bint ready = False
         cdef place_t* places = <place_t*> calloc(count + 1, sizeof(place_t))
@@ -95,7 +95,10 @@ cdef class Waiter:
                 ready = self.attach_all(places, count)
             while not ready:
                 with nogil:
-                    ready = sleep_until(self.waiter.descriptor, until)
+                    ready = self.pass_time(landing, until)
+                if ready:
+                    # what has landed must not be lost over a signal
+                    break
                 PyErr_CheckSignals()
                 if until >= 0 and monotonic_clock() >= until:
                     break
@@ -136,20 +139,29 @@ cdef class Waiter:
         unlock(self.owner.host)
         return ready
 
+    cdef bint pass_time(self, landing_t* landing, int64_t until) noexcept nogil:
+        """True: there is something to look at. False: time has passed, or a signal may have come."""
+        cdef int64_t most = monotonic_clock() + SIGNAL_CHECK
+        cdef Outcome outcome
+        enter(self.owner.host)
+        outcome = wait_together(self.owner.host, &self.waiter, landing, until if 0 <= until < most else most)
+        unlock(self.owner.host)
+        return outcome == OUTCOME_READY or (landing != NULL and landing.filled != 0)
+
     cdef void detach_all(self, place_t* places, int count) noexcept nogil:
-        cdef uint64_t value
         cdef int i
         enter(self.owner.host)
         for i in range(count):
             list_remove(&places[i].watch.link)
         list_remove(&self.waiter.waking_link)
         self.waiter.signalled = False
-        read(self.waiter.descriptor, &value, 8)
+        store_release(&self.waiter.woken, 0)
         unlock(self.owner.host)
 
     def wake(self) -> None:
         """Ends the wait in progress, or else the next one; from any thread."""
         cdef uint64_t one = 1
+        store_release(&self.waiter.woken, 1)
         if self.waiter.descriptor >= 0:
             write(self.waiter.descriptor, &one, 8)
 

@@ -223,7 +223,8 @@ def _finish_receive(provider: "Provider", socket: "Socket", buffers: Any, status
 
     # RECV-15: the option has no effect on a socket that is not overlapped.
     timeout = socket.options.receive_timeout if socket.overlapped else 0
-    return complete(provider, socket, attempt, socket.receive_watches, timeout)
+    landing = None if peek or isinstance(buffers, list) else buffers
+    return complete(provider, socket, attempt, socket.receive_watches, timeout, landing)
 
 
 def _receive_urgent(provider: "Provider", socket: "Socket", buffers: Any, peek: bool) -> int:

@@ -1,7 +1,9 @@
 """The one body of every call that blocks: attempt, wait, attempt."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from typing_extensions import Buffer
 
 from stack.driving import Watch
 from stack.wsp.constants import WSAEINTR, WSAETIMEDOUT
@@ -22,10 +24,12 @@ def complete(
     attempt: Callable[[], Result | None],
     watches: Sequence[Watch],
     timeout: int = 0,
+    landing: Buffer | None = None,
 ) -> Result:
     """Calls `attempt` until it returns a result, and waits for `watches` in between.
 
     attempt: returns None when it would block. timeout: ms for the whole, 0 for no limit.
+    landing: where text of the first watch's connection may go while this waits, for an `attempt` that gives a count.
     Raises EntryFailure: WSAEINTR when the socket is closed meanwhile (CLOSE-2, ACPT-14); WSAETIMEDOUT; what `attempt`
     raises. The provider's lock must not be held.
     """
@@ -40,7 +44,14 @@ def complete(
             result = attempt()
             if result is not None:
                 return result
-            if not wait.wait(watches, deadline) and not socket.closed:
+            if landing is None:
+                ready = wait.wait(watches, deadline)
+            else:
+                landed = wait.receive_into(watches[0][0], landing, watches, deadline)
+                if landed > 0:
+                    return cast(Result, landed)
+                ready = not landed
+            if not ready and not socket.closed:
                 result = attempt()
                 if result is None:
                     raise EntryFailure(WSAETIMEDOUT)

@@ -11,6 +11,11 @@ cdef struct frame_t:
     uint32_t length
     # time of arrival at the descriptor, ns
     int64_t arrival
+    # The first `landed` octets of the text lie there and not in `octets`, which have a gap in their place: they were
+    # read to where their receiver wants them (landing_t). `accepted`: they are the connection's.
+    uint8_t* landing
+    uint32_t landed
+    bint accepted
 
 cdef struct frame_queue_t:
     chunk_t* first

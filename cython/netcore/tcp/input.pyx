@@ -371,6 +371,12 @@ cdef void establish(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
 
 
 cdef bint append_text(tcb_t* tcb, segment_t* seg, frame_t* frame) noexcept nogil:
+    if frame != NULL and frame.landed:
+        # its receiver has it already, and nothing was waiting before it
+        frame.accepted = True
+        tcb.rcv_nxt += frame.landed
+        return queue_append(&tcb.receive_queue, &tcb.transport.pool, seg.text + frame.landed,
+                            seg.text_length - frame.landed)
     if frame != NULL and frame.chunk != NULL and seg.text_length >= WORTH_A_CHUNK:
         frame.chunk.start = <uint32_t> (seg.text - frame.chunk.data)
         frame.chunk.end = frame.chunk.start + seg.text_length
@@ -463,7 +469,8 @@ cdef bint take_text(tcb_t* tcb, segment_t* seg, frame_t* frame, int64_t now) noe
     tcb.dupacks_owed = 0
     tune_receive(tcb, seg, now)
     acknowledge_text(tcb, seg, filled or marked, now)
-    notify(tcb.transport, &tcb.endpoint, READY_READABLE)
+    if tcb.receive_queue.length:
+        notify(tcb.transport, &tcb.endpoint, READY_READABLE)
     return True
 
 

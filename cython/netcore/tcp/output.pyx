@@ -361,6 +361,8 @@ cdef bint new_text(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
         tcb.cwnd_limited = CWND_SHORT if room < available else CWND_FILLED
     most = pacing_quantum(tcb, largest_text(tcb)) if not is_cut_wrong(tcb) else tcb.eff_mss
     size = available if available < most else most
+    if tcb.corked and size < most:
+        return False
     worthwhile = size
     if size > <uint32_t> window:
         size = <uint32_t> window

@@ -99,7 +99,11 @@ cdef enum DeadlineKind:
 cdef struct waiter_t:
     int descriptor
     bint signalled
+    # its wait is to end although nothing is ready; written without the lock
+    int woken
     link_t waking_link
+    # while it sleeps and another thread drives
+    link_t following_link
 
 cdef struct watch_t:
     link_t link
@@ -488,6 +492,8 @@ cdef struct tcb_t:
     uint8_t fin_sent
     uint8_t fin_received
     uint8_t nodelay
+    # the call that sends has not given all its text yet: what does not fill a frame waits for the rest
+    uint8_t corked
     uint8_t receive_shut
     uint8_t orphan
     uint8_t in_table
