@@ -1,8 +1,10 @@
 """Stack: a device, an engine, its loop and the socket layer as one thing that is started and stopped in order."""
 
 import atexit
+import ipaddress
 import logging
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -12,8 +14,9 @@ from netcore.impair import Impairment
 from netcore.keyring import Keyring
 from stack.config import StackConfig
 from stack.driving import Driver, LiveDriver
+from stack.serving import BuiltinService
 from stack.wsp.binding import COMMON_ACCOUNT
-from stack.wsp.constants import WSASYSNOTREADY
+from stack.wsp.constants import SOMAXCONN, WSASYSNOTREADY
 from stack.wsp.errors import error_name
 from stack.wsp.provider import HIGHEST_VERSION, Provider
 from stack.wsp.structures import WSAPROTOCOL_INFOW, WSPDATA, WSPPROC_TABLE
@@ -105,6 +108,7 @@ class Stack:
             on_failure=self._device_failed,
         )
         self._provider = Provider(self._driver, config)
+        self._services: set[BuiltinService] = set()
         self._control = _control_socket(self, config.control)
         self._table: WSPPROC_TABLE | None = None
         self._running = False
@@ -202,6 +206,7 @@ class Stack:
         atexit.unregister(self._at_exit)
         if self._control is not None:
             self._control.stop()
+        self._close_services()
         self._provider.end()
         # Without a device nothing more will be delivered: there is nothing to wait for.
         milliseconds = 0 if self._failed else self.config.drain_time_ms
@@ -229,6 +234,37 @@ class Stack:
         """
         self._provider.request_key(socket, receive_id)
 
+    def serve(
+        self,
+        kind: str,
+        port: int,
+        *,
+        address: str = "0.0.0.0",
+        backlog: int = SOMAXCONN,
+        on_failure: Callable[[Exception], None] | None = None,
+    ) -> BuiltinService:
+        """Starts a server inside the core, whose connections need neither a thread nor Python's lock.
+
+        kind: `echo` (RFC 862), `discard` (RFC 863) or `source` (the character generator of RFC 864).
+        port, address: host order, dotted; held as by a socket with SO_EXCLUSIVEADDRUSE. backlog: as WSPListen takes it.
+        on_failure: called, on another thread, when the device is lost. The service ends with its `close` or the stack.
+        Raises ValueError for a kind, port or address that there is not, and EntryFailure (WSAEADDRINUSE, WSAEACCES,
+        WSAEADDRNOTAVAIL, WSAEMFILE, WSAENOBUFS) as WSPBind and WSPListen would fail.
+        """
+        if not 0 < port < 65536:
+            raise ValueError(f"port is {port!r}, but must be 1 to 65535")
+        service = BuiltinService(
+            self._provider,
+            kind,
+            port,
+            address=ipaddress.IPv4Address(address).packed,
+            backlog=backlog,
+            on_failure=on_failure,
+            on_close=self._services.discard,
+        )
+        self._services.add(service)
+        return service
+
     def counters(self) -> dict[str, int]:
         """Counters of the host and of its loop."""
         return {**self.engine.counters(), **self._driver.counters()}
@@ -237,6 +273,13 @@ class Stack:
         self._failed = True
         LOG.error("the device failed: %s", error)
         self._provider.network_down()
+        for service in tuple(self._services):
+            if service.on_failure is not None:
+                service.on_failure(error)
+
+    def _close_services(self) -> None:
+        for service in tuple(self._services):
+            service.close()
 
 
 def _control_socket(stack: Stack, wish: bool | str) -> "ControlSocket | None":

@@ -10,9 +10,9 @@ from netcore.neighbors cimport expire_neighbor, neighbor_t
 from netcore.posix cimport (
     load_pointer, monotonic_clock, pthread_mutex_lock, pthread_mutex_unlock, swap_pointer, write,
 )
+from netcore.services cimport retire_listener, serve
 from netcore.storage.deadlines cimport NEVER, arm, deadline_t, earliest, owner_of, take_earliest
 from netcore.storage.links cimport list_first, list_remove
-from netcore.tcp.backlog cimport close_listener
 from netcore.tcp.calls cimport close_connection
 from netcore.tcp.lifecycle cimport bury, end_time_wait
 from netcore.tcp.tcb cimport (
@@ -39,7 +39,7 @@ cdef void adopt_released(host_t* host) noexcept nogil:
         if endpoint.kind == ENDPOINT_CONNECTION:
             close_connection(<tcb_t*> endpoint.owner, host_time(host))
         else:
-            close_listener(<listener_t*> endpoint.owner)
+            retire_listener(<listener_t*> endpoint.owner, host_time(host))
         endpoint = following
 
 
@@ -56,6 +56,8 @@ cdef void unlock(host_t* host) noexcept nogil:
 
 cdef void flush(host_t* host, int64_t now) noexcept nogil:
     cdef outgoing_t out
+    if host.transport.served.first != NULL:
+        serve(&host.transport, now)
     while next_frame(host, &out, now):
         device_write(host, &out, now)
 

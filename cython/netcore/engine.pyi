@@ -7,6 +7,7 @@ from typing_extensions import Buffer
 
 from netcore.endpoint import Endpoint
 from netcore.listener import Listener
+from netcore.service import Service
 
 @final
 class Engine:
@@ -105,6 +106,21 @@ class Engine:
 
         conditional, paused: as the properties of Listener, in force before the first SYN can come; fast_open too.
         user_timeout_option: ADV_UTO of its connections in ns (RFC 5482), 0: off.
+        """
+    def serve(
+        self,
+        kind: str,
+        address: bytes | None,
+        port: int,
+        backlog: int,
+        *,
+        rank: int = 0,
+        connections: int = 1_000_000,
+    ) -> Service | int:
+        """Makes a listener whose connections the core serves by itself; kind: one of service.service_kinds().
+
+        address, rank: as listen takes them. connections: served at the same time; further ones wait in the backlog.
+        Returns NO_BUFFERS when there is no memory. Raises ValueError for a kind, port or number that there is not.
         """
     def choose_port(self, low: int, high: int, taken: Sequence[int] | set[int] = ...) -> int:
         """A port of low..high (RFC 6056 algorithm 3's random start) that is not in `taken`; 0 when none is free."""

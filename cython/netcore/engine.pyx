@@ -14,6 +14,7 @@ from netcore.host cimport host_open, host_t
 from netcore.ip.routes cimport interface_t, netmask_of, next_hop
 from netcore.listener cimport Listener, wrap_listener
 from netcore.posix cimport PLAIN_ALLOCATION, RACE_DETECTOR, free, memset
+from netcore.service cimport start_service
 from netcore.storage.byte_queue cimport queue_append
 from netcore.storage.captures cimport captured_octets, captured_t
 from netcore.storage.chunks cimport chunk_give, chunk_t
@@ -325,6 +326,12 @@ cdef class Engine(HostHandle):
                 listener.fast_open = fast_open
             leave(self.host)
         return wrap_listener(self, listener) if listener != NULL else STATUS_NO_BUFFERS
+
+    def serve(self, kind: str, address: bytes | None, port: int, backlog: int, *, rank: int = 0,
+              connections: int = 1_000_000):
+        """Makes a listener whose connections the core serves by itself; address None: the wildcard."""
+        cdef address_t local = address_of_ipv4(0) if address is None else packed_argument("address", address)
+        return start_service(self, kind, &local, port_argument("port", port), backlog, rank, connections)
 
     def choose_port(self, low: int, high: int, taken=()) -> int:
         """A port of low..high that is not in `taken` nor used by a connection or listener; 0 when none is free."""

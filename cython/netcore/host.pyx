@@ -6,6 +6,7 @@ from netcore.ip.routes cimport interface_t
 from netcore.neighbors cimport neighbors_close, neighbors_open
 from netcore.paths cimport paths_close, paths_open
 from netcore.posix cimport calloc, free, malloc, memcpy, pthread_mutex_destroy, pthread_mutex_init
+from netcore.services cimport retire_listener
 from netcore.storage.captures cimport captures_clear
 from netcore.storage.chunks cimport chunk_give, chunk_pool_close
 from netcore.storage.deadlines cimport deadlines_close, deadlines_open
@@ -14,7 +15,6 @@ from netcore.storage.replies cimport replies_close, replies_open
 from netcore.storage.siphash cimport hash_key_t, siphash
 from netcore.storage.slab cimport slab_close, slab_open
 from netcore.storage.table cimport table_close, table_node_t, table_open
-from netcore.tcp.backlog cimport close_listener
 from netcore.tcp.congestion.algorithms cimport algorithm_at
 from netcore.tcp.extras cimport extras_t
 from netcore.tcp.flight cimport flight_t, sent_t
@@ -120,7 +120,7 @@ cdef void end_connections(transport_t* transport) noexcept nogil:
     if transport.listeners.buckets != NULL:
         for i in range(transport.listeners.mask + 1):
             while transport.listeners.buckets[i] != NULL:
-                close_listener(<listener_t*> transport.listeners.buckets[i])
+                retire_listener(<listener_t*> transport.listeners.buckets[i], 0)
     if transport.connections.buckets != NULL:
         for i in range(transport.connections.mask + 1):
             while transport.connections.buckets[i] != NULL:
@@ -146,7 +146,7 @@ cdef void host_close(host_t* host) noexcept nogil:
             finish(<tcb_t*> endpoint.owner, STATUS_ABORTED)
             let_go(<tcb_t*> endpoint.owner)
         else:
-            close_listener(<listener_t*> endpoint.owner)
+            retire_listener(<listener_t*> endpoint.owner, host.now)
     end_connections(transport)
     neighbors_close(&host.neighbors)
     replies_close(&host.replies, &transport.pool)

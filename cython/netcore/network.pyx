@@ -14,6 +14,7 @@ from netcore.impairment cimport impair_t
 from netcore.invariants cimport check_connection, check_connections, check_host, check_sent
 from netcore.posix cimport memcpy
 from netcore.sampling cimport samples_t, take_sample
+from netcore.services cimport serve as run_services
 from netcore.storage.chunks cimport chunk_give, chunk_move, chunk_t, chunk_take
 from netcore.storage.deadlines cimport (
     NEVER, arm_ranked, deadlines_reserve, deadline_t, disarm, earliest, owner_of,
@@ -117,6 +118,8 @@ cdef void remember(node_t* node, const names_t* names) noexcept nogil:
 
 cdef void flush(network_t* network, node_t* node) noexcept nogil:
     cdef outgoing_t out
+    if node.host.transport.served.first != NULL:
+        run_services(&node.host.transport, network.now)
     while next_frame(node.host, &out, network.now):
         if network.checker.on:
             check_sent(&network.checker, node.host, &out)

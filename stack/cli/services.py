@@ -19,12 +19,15 @@ Examples:
       in the current namespace; then: ip addr add 10.77.0.1/24 dev tap0; ip link set tap0 mtu 9000 up
   wspstack services --delay 10 --rate 100
       20 ms and 100 Mbit/s away
+  wspstack services --builtin
+      the same three inside the core: no thread, no Python
 """
 
 
 @click.command(epilog=EXAMPLES)
+@click.option("--builtin", is_flag=True, help="Served by the core itself, without Python.")
 @host_options
-def services(host: HostOptions) -> None:
+def services(host: HostOptions, builtin: bool) -> None:
     """Serve echo (port 7), discard (9) and a character source (19) until SIGINT or SIGTERM.
 
     The source sends as fast as its reader takes it. A line `ready` tells that the stack answers.
@@ -32,11 +35,10 @@ def services(host: HostOptions) -> None:
     with Ending() as ending, one_line_failures():
         from stack.applications.event_server import EventServer
         from stack.applications.services import SERVICES
-        from stack.applications.stream import EntryFailed
 
         with running_host(host) as running, contextlib.ExitStack() as undo:
 
-            def failed(failure: EntryFailed) -> None:
+            def failed(failure: Exception) -> None:
                 ending.fail(running.explain(failure))
 
             provider = running.stack.provider
@@ -49,7 +51,10 @@ def services(host: HostOptions) -> None:
             for port, service in services.items():
                 command = clients[service.name].format(running.address.ip)
                 table.add_row(service.name, str(port), running.inside(command))
-            undo.enter_context(EventServer(provider, services, on_failure=failed))
+                if builtin:
+                    undo.enter_context(running.stack.serve(service.name, port, on_failure=failed))
+            if not builtin:
+                undo.enter_context(EventServer(provider, services, on_failure=failed))
             click.echo(f"stack    {running.describe()}")
             Console(soft_wrap=True, highlight=False).print(table)
             click.echo("ready")

@@ -206,9 +206,12 @@ else:
 """
 
 
-def test_services_in_the_current_namespace_answer_once_the_caller_sets_the_link(namespace: Namespace) -> None:
+@pytest.mark.parametrize("options", [[], ["--builtin"]])
+def test_services_in_the_current_namespace_answer_once_the_caller_sets_the_link(
+    namespace: Namespace, options: list[str]
+) -> None:
     prefix = namespace.enter_hint.split()
-    with running("services", "--tap", "tap0", "--address", "10.77.0.2/24", prefix=prefix) as command:
+    with running("services", *options, "--tap", "tap0", "--address", "10.77.0.2/24", prefix=prefix) as command:
         for line in ("addr add 10.77.0.1/24 dev tap0", "link set tap0 up"):
             subprocess.run([*prefix, "ip", *line.split()], check=True)
 
@@ -222,9 +225,10 @@ def test_services_in_the_current_namespace_answer_once_the_caller_sets_the_link(
         assert command.end(signal.SIGTERM) == (0, "")
 
 
-def test_device_that_goes_away_ends_the_command_with_one_line(namespace: Namespace) -> None:
+@pytest.mark.parametrize("options", [[], ["--builtin"]])
+def test_device_that_goes_away_ends_the_command_with_one_line(namespace: Namespace, options: list[str]) -> None:
     prefix = namespace.enter_hint.split()
-    with running("services", "--tap", "tap0", prefix=prefix) as command:
+    with running("services", *options, "--tap", "tap0", prefix=prefix) as command:
         subprocess.run([*prefix, "ip", "link", "del", "tap0"], check=True)
         _, errors = command.process.communicate(timeout=SECONDS)
     assert command.process.returncode == 1

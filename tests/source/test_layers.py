@@ -29,6 +29,7 @@ CORE_LEVELS: list[str] = [
     "impairment",  # the structs of impair, which a host holds
     "paths",  # what is known of paths, which TCP asks
     "tcp",
+    "services",  # programs inside the core
     "ip",
     "neighbors",
     "host",
@@ -42,7 +43,7 @@ CORE_LEVELS: list[str] = [
     "leading",
     "buffers copying ending tuning",
     "endpoint",
-    "listener connections keyring",
+    "listener service connections keyring",
     "handles",  # what a socket has in the core
     "selection",
     "waiter",

@@ -9,6 +9,7 @@ from scapy.layers.l2 import ARP, Ether
 from netcore.endpoint import Endpoint, status_name
 from netcore.engine import Engine, state_name
 from netcore.listener import Listener
+from netcore.service import Service
 from tests.tcp.segments import MODULUS, VNET_LENGTH, Segment, VnetHeader, Wanted, read_segment, wanted
 
 MICROSECOND = 1_000
@@ -46,6 +47,7 @@ class Host:
         self.waiting: list[tuple[bytes, VnetHeader | None]] = []
         self.endpoints: list[Endpoint] = []
         self.listeners: list[Listener] = []
+        self.services: list[Service] = []
         if ethernet:
             self.inject(
                 Ether(dst="ff:ff:ff:ff:ff:ff", src=PEER_MAC)
@@ -122,6 +124,13 @@ class Host:
         self.listeners.append(listener)
         return listener
 
+    def serve(self, kind: str, port: int = OUR_PORT, backlog: int = 16, **arguments: Any) -> Service:
+        """A server inside the core on every address."""
+        service = self.engine.serve(kind, None, port, backlog, **arguments)
+        assert isinstance(service, Service), status_name(service)
+        self.services.append(service)
+        return service
+
     def connect(self, port: int, peer_port: int) -> Endpoint:
         """An active open to the peer."""
         endpoint = self.engine.connect(port, (packed(PEER_ADDRESS), peer_port))
@@ -143,8 +152,8 @@ class Host:
         """Ends everything and checks that nothing is left and that no illegal transition was tried."""
         for endpoint in self.endpoints:
             endpoint.abort()
-        for listener in self.listeners:
-            listener.close()
+        for handle in (*self.listeners, *self.services):
+            handle.close()
         self.advance(3600 * SECOND)
         self.engine.frames_to_send()
         self.engine.events()

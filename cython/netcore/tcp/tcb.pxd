@@ -116,8 +116,10 @@ cdef struct endpoint_t
 cdef struct endpoint_t:
     # EndpointKind
     uint8_t kind
-    # a handle exists that has not let go
+    # a handle exists that has not let go, or a service
     uint8_t held
+    # a service of the core asks for its pending bits (transport.served)
+    uint8_t served
     # Readiness bits that came up and nobody has asked for
     int pending
     # borrowed pointer to the Python handle; read and written with the GIL held
@@ -138,6 +140,7 @@ cdef struct entry_t:
 
 cdef struct transport_t
 cdef struct tcb_t
+cdef struct listener_t
 
 # out-of-order text (reassembly)
 cdef enum:
@@ -247,10 +250,27 @@ cdef struct flood_t:
     uint32_t sent[6]
     uint32_t validated[6]
 
+# a program inside the core that serves the connections of one listener (services)
+cdef struct service_t:
+    # connections it serves, by queue_link. First: where a connection is queued is its service
+    list_t open
+    listener_t* listener
+    # ServiceKind
+    int kind
+    uint32_t connections_most
+    uint64_t accepted
+    # of those accepted, ended by the peer or the path before their end
+    uint64_t failed
+    # bytes taken out of receive queues and put into send queues
+    uint64_t received
+    uint64_t sent
+
 cdef struct listener_t:
     table_node_t node
     endpoint_t endpoint
     transport_t* transport
+    # NULL: a program accepts
+    service_t* service
     # unspecified: the wildcard
     address_t local
     uint16_t local_port
@@ -580,8 +600,9 @@ cdef struct transport_t:
     deadlines_t deadlines
     # connections that may have something to send
     list_t output
-    # endpoints with pending bits
+    # endpoints with pending bits, of programs and of services
     list_t events
+    list_t served
     # waiters to be woken when the lock is let go
     list_t waking
     # ended connections, freed when the event at hand is done with
@@ -640,7 +661,7 @@ cdef inline void notify(transport_t* transport, endpoint_t* endpoint, int bits) 
         return
     endpoint.pending |= bits
     if endpoint.event_link.where == NULL:
-        list_append(&transport.events, &endpoint.event_link, endpoint)
+        list_append(&transport.served if endpoint.served else &transport.events, &endpoint.event_link, endpoint)
     link = endpoint.watches.first
     while link != NULL:
         watch = <watch_t*> link.owner
