@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.host cimport host_t
 from netcore.ip.identification cimport next_identification
 from netcore.ip.routes cimport next_hop
-from netcore.neighbors cimport resolve, wait_for_neighbor
+from netcore.neighbors cimport known_neighbor, resolve, wait_for_neighbor
 from netcore.paths cimport path_mtu_to
 from netcore.posix cimport memcpy, memset
 from netcore.storage.byte_queue cimport queue_gather
@@ -21,7 +21,7 @@ from netcore.wire.ipv4 cimport (
     IPV4_DONT_FRAGMENT, IPV4_HEADER_LENGTH, IPV4_MORE_FRAGMENTS, PROTOCOL_TCP, build_ipv4, ipv4_t, sum_header_anew,
 )
 from netcore.wire.octets cimport load16, load32, store16, store32
-from netcore.wire.tcp cimport RST, TCP_HEADER_LENGTH, build_tcp
+from netcore.wire.tcp cimport OPTIONS_MOST, RST, TCP_HEADER_LENGTH, build_tcp
 from netcore.wire.vnet cimport GSO_NONE, GSO_TCPV4, NEEDS_CSUM, vnet_header_t
 
 cdef enum:
@@ -58,16 +58,18 @@ cdef bint take_segment(host_t* host, segment_out_t* segment, int64_t now) noexce
         return True
     while host.transport.output.first != NULL:
         tcb = <tcb_t*> list_first(&host.transport.output)
-        list_remove(&tcb.output_link)
         if next_segment(tcb, segment, now):
             count_departure(tcb, segment, now)
-            list_append(&host.transport.output, &tcb.output_link, tcb)
+            if tcb.output_link.next != NULL:
+                list_remove(&tcb.output_link)
+                list_append(&host.transport.output, &tcb.output_link, tcb)
             return True
+        list_remove(&tcb.output_link)
         count_limit(tcb, now)
     return False
 
 
-cdef void put_link_header(host_t* host, outgoing_t* out, uint64_t destination, uint16_t ethertype) noexcept nogil:
+cdef inline void put_link_header(host_t* host, outgoing_t* out, uint64_t destination, uint16_t ethertype) noexcept nogil:
     """pieces[0] is the header from the link on; the virtio header is the device's to put before it."""
     cdef uint8_t* network = <uint8_t*> out.pieces[0].iov_base
     if not host.interface.ethernet:
@@ -200,7 +202,8 @@ cdef uint32_t build_packet(host_t* host, outgoing_t* out, segment_out_t* segment
     build_ipv4(network, &header)
     build_tcp(transport, segment.local_port, segment.remote_port, segment.seq, segment.ack, <uint8_t> header_length,
               segment.flags, segment.wnd, segment.up)
-    memcpy(transport + TCP_HEADER_LENGTH, segment.options, segment.options_length)
+    # all that there may be: a copy of so many octets is a few moves, one of as many as there are is a call
+    memcpy(transport + TCP_HEADER_LENGTH, segment.options, OPTIONS_MOST)
     memset(&out.vnet, 0, sizeof(vnet_header_t))
     out.chunk = NULL
     out.pieces[0].iov_base = network
@@ -269,7 +272,9 @@ cdef bint segment_leaves(host_t* host, outgoing_t* out, segment_out_t* segment, 
     if segment.flags & RST:
         host.transport.counters.OutRsts += 1
     if host.interface.ethernet:
-        mac = resolve(&host.neighbors, &hop, now)
+        mac = known_neighbor(&host.neighbors, &hop, now)
+        if mac == 0:
+            mac = resolve(&host.neighbors, &hop, now)
         if mac == 0:
             leave_waiting(host, out, &hop, headers)
             return False

@@ -8,7 +8,7 @@ from netcore.storage.replies cimport packet_t, replies_t
 from netcore.storage.slab cimport slab_t
 from netcore.storage.table cimport table_node_t, table_t
 from netcore.tcp.tcb cimport transport_t
-from netcore.wire.address cimport address_t
+from netcore.wire.address cimport address_t, same_address
 
 cdef enum NeighborState:
     NEIGHBOR_INCOMPLETE = 0
@@ -61,3 +61,12 @@ cdef uint64_t resolve(neighbors_t* neighbors, const address_t* address, int64_t 
 cdef void wait_for_neighbor(neighbors_t* neighbors, const address_t* address, const packet_t* packet) noexcept nogil
 cdef void arp_arrives(neighbors_t* neighbors, const uint8_t* octets, uint32_t length, int64_t now) noexcept nogil
 cdef void expire_neighbor(neighbor_t* neighbor, int64_t now) noexcept nogil
+
+
+cdef inline uint64_t known_neighbor(const neighbors_t* neighbors, const address_t* address, int64_t now) noexcept nogil:
+    """The link address of the neighbor that was asked for last; 0: of another, or `resolve` is to look at it."""
+    cdef const neighbor_t* last = neighbors.last
+    if (last == NULL or not same_address(&last.address, address) or last.state != NEIGHBOR_REACHABLE
+            or now - last.confirmed > neighbors.transport.tunables.neighbor_lifetime):
+        return 0
+    return last.mac

@@ -65,7 +65,7 @@ cdef void acknowledge(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogi
         out.options_length = put_timestamps(out.options, timestamp_now(tcb, now), tcb.ts_recent)
     tcb.last_ack_sent = tcb.rcv_nxt
     # what the blocks of this ACK cannot say yet is said by a further one
-    tcb.ack_wanted = tcb.sack and not report_received(tcb, out)
+    tcb.ack_wanted = (tcb.reassembly != NULL or tcb.twice_count) and tcb.sack and not report_received(tcb, out)
     if tcb.extras != NULL:
         add_extras(tcb, out)
     cancel(tcb, TIMER_DELAYED_ACK)
