@@ -1,9 +1,9 @@
 """Endpoint: what a Python program holds of a connection."""
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from netcore.drive cimport HostHandle
 from netcore.host cimport host_t
-from netcore.posix cimport pthread_mutex_t
+from netcore.posix cimport iovec, pthread_mutex_t
 from netcore.tcp.tcb cimport congestion_t, endpoint_t, tcb_t
 
 cdef class Endpoint:
@@ -15,6 +15,8 @@ cdef class Endpoint:
     cdef tuple remote_name
     cdef object __weakref__
 
+# One sender at a time, so that the bytes of a send which goes in several slices stay together; as `send_pieces`.
+cdef int64_t send_in_turn(Endpoint self, const iovec* pieces, int count, uint64_t total, bint urgent) noexcept nogil
 # A handle for a connection that is held already; with the GIL.
 cdef Endpoint wrap_connection(HostHandle owner, tcb_t* tcb)
 # The congestion control algorithms, the default first; the one of that name (None: the default), else ValueError.

@@ -111,7 +111,6 @@ cdef Endpoint wrap_connection(HostHandle owner, tcb_t* tcb):
 
 cdef int64_t send_in_turn(Endpoint self, const iovec* pieces, int count, uint64_t total,
                           bint urgent) noexcept nogil:
-    """One sender at a time, so that the bytes of a send which goes in several slices stay together."""
     cdef int64_t result
     pthread_mutex_lock(&self.send_mutex)
     result = send_pieces(self.owner.host, &self.tcb, pieces, count, total, urgent)

@@ -1,19 +1,22 @@
 """WSPSend and WSPRecv, not overlapped (wsp.md sections 5.16 and 5.20).
 
-Both are closures over what they need, and their common case (one buffer, taken or filled at once) comes first and is
-short: everything a program sends and receives passes here. All else goes through `_finish_send` and `_finish_receive`.
+Their common case (one buffer, taken or filled at once) is compiled: everything a program sends and receives passes
+`netcore.transfer`. All else goes through `_finish_send` and `_finish_receive`.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from netcore import transfer
 from netcore.endpoint import (
+    ABORTED,
     FAILED,
     GONE,
     HANDLE_CLOSED,
     NET_RESET,
     NOT_CONNECTED,
     PEER_CLOSED,
+    RESET,
     SEND_URGENT,
     URGENT,
     WOULD_BLOCK,
@@ -28,7 +31,6 @@ from stack.wsp.constants import (
     MSG_PEEK,
     MSG_WAITALL,
     SOCKET_ERROR,
-    WSAEFAULT,
     WSAEINVAL,
     WSAENETRESET,
     WSAENOTCONN,
@@ -36,7 +38,7 @@ from stack.wsp.constants import (
     WSAEOPNOTSUPP,
     WSAEWOULDBLOCK,
 )
-from stack.wsp.errors import EntryFailure, fail_with_status
+from stack.wsp.errors import STATUS_CODES, EntryFailure, fail_with_status
 from stack.wsp.structures import DWORD, INT
 from stack.wsp.waiting import complete
 
@@ -46,12 +48,22 @@ if TYPE_CHECKING:
 
 Entry = Callable[[int, Any, int, Any, Any, Any, Any, Any, Any], int]
 
+# Statuses that say the same of a connection in whatever state the socket is.
+_ENDED: Final = frozenset({RESET, ABORTED})
+
 
 def make_send(provider: "Provider") -> Entry:
     """Returns the entry WSPSend of `provider`."""
-    find, dword = provider.descriptors.live.get, DWORD
 
-    def WSPSend(
+    def finish(socket: "Socket", buffer: Any, status: int, lpErrno: Any) -> int:
+        if status in _ENDED and socket.attempt is None and not socket.closed:
+            return _store(lpErrno, STATUS_CODES[status])
+        try:
+            return _finish_send(provider, socket, buffer, status)
+        except EntryFailure as failure:
+            return _store(lpErrno, failure.code)
+
+    def general(
         s: int,
         lpBuffers: Any,
         dwBufferCount: int,
@@ -62,27 +74,7 @@ def make_send(provider: "Provider") -> Entry:
         lpThreadId: Any,
         lpErrno: Any,
     ) -> int:
-        """Sends the buffers in order, all of their bytes or none (SEND-1, SEND-2); returns 0 or SOCKET_ERROR."""
-        socket = find(s)
         try:
-            kind = type(lpBuffers)
-            if (
-                socket is not None
-                and (endpoint := socket.endpoint) is not None
-                and dwBufferCount == 1
-                and not dwFlags
-                and lpOverlapped is None
-                and type(lpNumberOfBytesSent) is dword
-                and (kind is bytes or kind is memoryview or kind is bytearray)
-            ):
-                try:
-                    sent = endpoint.send(lpBuffers)
-                except BufferError:  # a memoryview with gaps
-                    raise EntryFailure(WSAEFAULT) from None
-                if sent < 0:
-                    sent = _finish_send(provider, socket, lpBuffers, sent)
-                lpNumberOfBytesSent.value = sent
-                return 0
             socket = provider.socket(s)
             if lpOverlapped is not None:
                 raise EntryFailure(WSAEOPNOTSUPP)
@@ -98,10 +90,14 @@ def make_send(provider: "Provider") -> Entry:
             count.value = sent if sent >= 0 else _finish_send(provider, socket, buffers, sent, mode)
             return 0
         except EntryFailure as failure:
-            arguments.store_error(lpErrno, failure.code)
-            return SOCKET_ERROR
+            return _store(lpErrno, failure.code)
 
-    return WSPSend
+    return transfer.make_send(provider.descriptors.live, DWORD, INT, WSAEWOULDBLOCK, finish, general)
+
+
+def _store(lpErrno: Any, code: int) -> int:
+    arguments.store_error(lpErrno, code)
+    return SOCKET_ERROR
 
 
 def _finish_send(provider: "Provider", socket: "Socket", buffers: Any, status: int, mode: int = 0) -> int:
@@ -129,9 +125,16 @@ def _finish_send(provider: "Provider", socket: "Socket", buffers: Any, status: i
 
 def make_receive(provider: "Provider") -> Entry:
     """Returns the entry WSPRecv of `provider`."""
-    find, dword, error_type, would_block = provider.descriptors.live.get, DWORD, INT, WOULD_BLOCK
 
-    def WSPRecv(
+    def finish(socket: "Socket", buffer: Any, status: int, lpErrno: Any) -> int:
+        if status in _ENDED and socket.attempt is None and not socket.closed:
+            return _store(lpErrno, STATUS_CODES[status])
+        try:
+            return _finish_receive(provider, socket, buffer, status, False)
+        except EntryFailure as failure:
+            return _store(lpErrno, failure.code)
+
+    def general(
         s: int,
         lpBuffers: Any,
         dwBufferCount: int,
@@ -142,30 +145,7 @@ def make_receive(provider: "Provider") -> Entry:
         lpThreadId: Any,
         lpErrno: Any,
     ) -> int:
-        """Fills the buffers in order with what is there, at least one byte (RECV-1); returns 0 or SOCKET_ERROR."""
-        socket = find(s)
         try:
-            kind = type(lpBuffers)
-            if (
-                socket is not None
-                and (endpoint := socket.endpoint) is not None
-                and dwBufferCount == 1
-                and lpOverlapped is None
-                and type(lpNumberOfBytesRecvd) is dword
-                and (kind is memoryview or kind is bytearray)
-                and (lpFlags is None or (type(lpFlags) is dword and not lpFlags.value))
-            ):
-                try:
-                    received = endpoint.receive_into(lpBuffers)
-                except (TypeError, BufferError):  # a memoryview that is read-only or has gaps
-                    raise EntryFailure(WSAEFAULT) from None
-                if received < 0:
-                    if received == would_block and socket.nonblocking and type(lpErrno) is error_type:
-                        lpErrno.value = WSAEWOULDBLOCK
-                        return SOCKET_ERROR
-                    received = _finish_receive(provider, socket, lpBuffers, received, False)
-                lpNumberOfBytesRecvd.value = received
-                return 0
             socket = provider.socket(s)
             if lpOverlapped is not None:
                 raise EntryFailure(WSAEOPNOTSUPP)
@@ -174,10 +154,9 @@ def make_receive(provider: "Provider") -> Entry:
             count.value = _receive(provider, socket, lpBuffers, dwBufferCount, flags)
             return 0
         except EntryFailure as failure:
-            arguments.store_error(lpErrno, failure.code)
-            return SOCKET_ERROR
+            return _store(lpErrno, failure.code)
 
-    return WSPRecv
+    return transfer.make_receive(provider.descriptors.live, DWORD, INT, WSAEWOULDBLOCK, finish, general)
 
 
 def _receive(provider: "Provider", socket: "Socket", lpBuffers: Any, count: int, flags: int) -> int:

@@ -45,7 +45,7 @@ CORE_LEVELS: list[str] = [
     "endpoint",
     "listener service connections keyring",
     "handles",  # what a socket has in the core
-    "selection",
+    "selection transfer",
     "waiter",
     "engine",  # hands out endpoints and listeners, which need of it only the host it owns (drive.HostHandle)
     "loop",
