@@ -14,7 +14,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ except ModuleNotFoundError as missing:
     sys.exit(f"bench: {missing}: make the environment with ./scripts/run --once, then try again")
 
 PREFERENCE = "-20"  # the strongest nice value
+FORMATS = (".png", ".svg", ".pdf")
 WIDTH = 120  # columns that the tables need
 EXAMPLES = "\b\nMeasures:\n" + "\n".join(
     f"  {name:18}{measure.meaning}{' (only when named)' if measure.asked else ''}" for name, measure in MEASURES.items()
@@ -77,7 +78,7 @@ def reason_for_no_lab() -> str | None:
 def measure_all(measures: Mapping[str, Measure], site: Site | None, pace: Pace, console: Console) -> Run:
     """Runs the rounds with a bar that tells how far they are."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    total = pace.rounds * sum(len(measure.ends) for measure in measures.values())
+    total = sum(len(measure.ends) * (1 if measure.asked else pace.rounds) for measure in measures.values())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=total)
         begun = 0
@@ -119,18 +120,23 @@ def machine() -> dict[str, Any]:
 @click.option("--mtu", type=click.IntRange(576, 65521), default=1500, show_default=True, help="Bytes a packet.")
 @click.option("--congestion", default="cubic", show_default=True, help="Of the kernel's sockets.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write every figure to FILE.")
+@click.option("--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the figures (png, svg).")
 @click.option("--check", is_flag=True, help="A target that is missed makes the exit status 1.")
-def main(names: tuple[str, ...], ends: tuple[str, ...], file: Path | None, check: bool, **options: Any) -> None:
+def main(
+    names: tuple[str, ...], ends: tuple[str, ...], file: Path | None, picture: Path | None, check: bool, **options: Any
+) -> None:
     """The command."""
-    if file is not None and not file.absolute().parent.is_dir():
-        raise click.BadParameter(f"{file}: there is no such folder", param_hint="'--json'")
+    for option, path in (("--json", file), ("--plot", picture)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise click.BadParameter(f"{path}: there is no such folder", param_hint=f"'{option}'")
+    draw = painter(picture)
     measures = {name: MEASURES[name] for name in names or DEFAULT}
     if ends:
         measures = {name: replace(measure, ends=chosen(measure, ends)) for name, measure in measures.items()}
     console = Console(soft_wrap=True, highlight=False)
     console.width = max(console.width, WIDTH)
     pace = Pace(*(options[name] for name in ("rounds", "seconds", "warm_up", "idle_wait")))
-    need_lab = {name for name, measure in measures.items() if measure.action is not None}
+    need_lab = {name for name, measure in measures.items() if measure.needs_lab}
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, preferred():
         site, reason = None, reason_for_no_lab() if need_lab else None
         if need_lab and reason is None:
@@ -148,8 +154,24 @@ def main(names: tuple[str, ...], ends: tuple[str, ...], file: Path | None, check
     report(run, measures, verdicts, console)
     if file is not None:
         file.write_text(document(run, measures, verdicts, options))
+    if picture is not None:
+        title = "{processor}, {processors} processors, Linux {kernel}, Python {python}".format(**machine())
+        draw(summarize(run.rows, measures), measures, verdicts, f"{title}; {pace.rounds} rounds", picture)
     if run.failures or (check and any(verdict.met is False for verdict in verdicts)):
         raise SystemExit(1)
+
+
+def painter(picture: Path | None) -> Callable[..., None]:
+    """Returns what draws the picture; before anything is measured it is certain that it can be drawn."""
+    if picture is None:
+        return lambda *_: None
+    if picture.suffix not in FORMATS:
+        raise click.BadParameter(f"{picture}: the name has to end in {' or '.join(FORMATS)}", param_hint="'--plot'")
+    try:
+        from scripts.benchmark.figure import draw
+    except ModuleNotFoundError as error:
+        raise click.ClickException(f"--plot: {error}: pip install -e '.[plot]'") from None
+    return draw
 
 
 def chosen(measure: Measure, ends: tuple[str, ...]) -> tuple[str, ...]:

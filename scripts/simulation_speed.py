@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Measures the simulator: TCP segments delivered to hosts per second of one core, data and ACKs, nothing recorded."""
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ EXAMPLES = """\b
 Examples:
   scripts/simulation_speed.py
   scripts/simulation_speed.py --megabytes 1000
+  scripts/simulation_speed.py --case bulk --json     one case: segments and frames per second
 """
 
 
@@ -64,7 +66,9 @@ def small_lives(count: int) -> float:
 
 @click.command(help=__doc__, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--megabytes", type=click.IntRange(1), default=300, show_default=True, help="Transferred in each case.")
-def main(megabytes: int) -> None:
+@click.option("--case", "chosen", help="Only the case of this name.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON in place of words.")
+def main(megabytes: int, chosen: str | None, as_json: bool) -> None:
     """The command."""
     size = megabytes * 1_000_000
     cases: list[tuple[str, Callable[[], Simulator]]] = [
@@ -75,18 +79,29 @@ def main(megabytes: int) -> None:
         ("10 flows, checked", lambda: crowd(True, size)),
         ("10 flows, 1 % loss, checked", lambda: crowd(True, size // 4, loss=10_000)),
     ]
+    if chosen is not None:
+        cases = [case for case in cases if case[0] == chosen] or cases
+        if len(cases) > 1:
+            names = ", ".join(repr(name) for name, _ in cases)
+            raise click.BadParameter(f"{chosen!r} is none of {names}", param_hint="'--case'")
+    told: dict[str, dict[str, float]] = {}
     for name, make in cases:
         sim = make()
         start = time.process_time()
         sim.run()
         seconds = time.process_time() - start
         counters = sim.counters()
-        print(
-            f"{name:28} {counters['segments'] / seconds / 1e6:5.2f} million segments/s, "
-            f"{counters['frames'] / seconds / 1e6:5.2f} million frames/s, "
-            f"{sim.now / 1e9 / seconds:6.1f} times real time"
-        )
-    print(f"{'small lives':28} {1 / small_lives(200):5.0f} seeds/s, made, run, checked and settled")
+        rates = {kind: counters[kind] / seconds for kind in ("segments", "frames")}
+        told[name] = {**rates, "speed": sim.now / 1e9 / seconds}
+        if not as_json:
+            print(
+                f"{name:28} {rates['segments'] / 1e6:5.2f} million segments/s, "
+                f"{rates['frames'] / 1e6:5.2f} million frames/s, {told[name]['speed']:6.1f} times real time"
+            )
+    if as_json:
+        print(json.dumps(told))
+    elif chosen is None:
+        print(f"{'small lives':28} {1 / small_lives(200):5.0f} seeds/s, made, run, checked and settled")
 
 
 if __name__ == "__main__":

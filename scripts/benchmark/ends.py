@@ -95,8 +95,9 @@ def running(namespace: Namespace, command: list[str], **options: Any) -> Iterato
                 said = errors.read().strip().splitlines()
                 raise EndFailed(f"{failure}: {said[-1]}" if said else str(failure)) from None
             finally:
+                # In this order: a signal that waits until a stopped process goes on may reach the wrong thread.
+                process.send_signal(signal.SIGCONT)
                 process.terminate()
-                process.send_signal(signal.SIGCONT)  # one that is stopped takes no other signal
                 try:
                     process.wait(PATIENCE)
                 except subprocess.TimeoutExpired:

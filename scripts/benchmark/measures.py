@@ -7,6 +7,7 @@ from typing import Any, Literal
 Placement = Literal["free", "together", "apart"]
 
 OURS = "wspstack"
+CLIENT = "{client}"  # in the arguments of a program: where the compiled client is
 BULK_ENDS = ("veth", "ceiling", OURS)
 OTHERS = ("slirp4netns", "pasta")  # programs that are shown beside; a run does not fail for them
 EVERY_END = (*BULK_ENDS, *OTHERS)
@@ -73,6 +74,11 @@ class Measure:
     digits: int = 1
 
     @property
+    def needs_lab(self) -> bool:
+        """Whether it needs namespaces, a TAP device and the C programs."""
+        return self.action is not None or CLIENT in self.program
+
+    @property
     def cpu_unit(self) -> str:
         """What the processor time of the end point is told for."""
         return "s/GB" if self.action in ("up", "down") else "µs each"
@@ -118,6 +124,21 @@ MEASURES = {
         16,
         digits=0,
     ),
+    "connect-builtin": Measure(
+        "the same, server in the core",
+        "per s",
+        ("ceiling", "wspstack-builtin"),
+        "connect",
+        (at_least(0.9, "ceiling", end="wspstack-builtin"),),
+        16,
+        digits=0,
+    ),
+    "bulk-builtin": _bulk(
+        "upload to the server in the core, without and with a Python thread that spins",
+        "up",
+        ("wspstack-builtin", "wspstack-spun"),
+        (at_least(1.0, "wspstack-builtin", "corrected", "wspstack-spun"),),
+    ),
     "calls": Measure(
         "WSPSend or WSPRecv of 1 byte, the slower, no device",
         "ns",
@@ -126,6 +147,40 @@ MEASURES = {
         (at_most(1000),),
         program=("call_cost.py", "--json"),
         value=lambda told: max(told["send"], told["receive"]),
+        digits=0,
+    ),
+}
+MEASURES |= {
+    "simulator": Measure(
+        "segments in the simulator, one transfer",
+        "million/s",
+        (OURS,),
+        None,
+        (at_least(1.0),),
+        program=("simulation_speed.py", "--case", "bulk", "--json", "--megabytes", "100"),
+        value=lambda told: told["bulk"]["segments"] * 1e-6,
+        digits=2,
+    ),
+    "idle": Measure(
+        "core's memory of an idle connection, 100,000 of the kernel's",
+        "bytes",
+        (OURS,),
+        None,
+        (at_most(1024),),
+        program=("benchmark/idle.py", "kernel", "100000", CLIENT),
+        value=lambda told: told["core_bytes"],
+        asked=True,
+        digits=0,
+    ),
+    "idle-simulated": Measure(
+        "the same, 1,000,000 in the simulator",
+        "bytes",
+        (OURS,),
+        None,
+        (at_most(1024),),
+        program=("benchmark/idle.py", "simulated", "1000000"),
+        value=lambda told: told["core_bytes"],
+        asked=True,
         digits=0,
     ),
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmark.ends import ENVIRONMENT, PATIENCE, ROOT, End, EndFailed, LeftOut, Site
-from scripts.benchmark.measures import OTHERS, Measure
+from scripts.benchmark.measures import CLIENT, OTHERS, Measure
 from scripts.benchmark.recipes import RECIPES
 from tapdev import LabUnavailable
 
@@ -145,9 +145,10 @@ def _known_seconds(end: End) -> float:
     return own + sum(processor_seconds(process.pid) for process in end.processes)
 
 
-def run_program(measure: Measure) -> dict[str, Any]:
-    """Runs a measure that needs no ends and returns a row. Raises EndFailed and LeftOut."""
-    script, *arguments = measure.program
+def run_program(measure: Measure, site: Site | None) -> dict[str, Any]:
+    """Runs a measure that needs no ends and returns a row. Raises EndFailed."""
+    client = "" if site is None else str(site.programs.client)
+    script, *arguments = (client if argument == CLIENT else argument for argument in measure.program)
     command = [sys.executable, str(ROOT / "scripts" / script), *arguments]
     result = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, cwd=ROOT)
     if result.returncode:
@@ -174,6 +175,8 @@ class Rounds:
             with contextlib.ExitStack() as undo:
                 ends: dict[str, End | None] = {}
                 for name, measure in measures.items():
+                    if measure.asked and number:
+                        continue
                     for end in measure.ends if number % 2 == 0 else measure.ends[::-1]:
                         self._step(f"round {number + 1} of {self._pace.rounds}: {name}, {end}")
                         self._measure_once(number, name, measure, end, ends, undo)
@@ -195,7 +198,7 @@ class Rounds:
                 assert self._site is not None
                 row = run_client(end, measure, self._site, self._pace)
             elif measure.action is None:
-                row = run_program(measure)
+                row = run_program(measure, self._site)
             else:
                 return
         except LeftOut as reason:

@@ -52,8 +52,8 @@ def figure_table(summary: Mapping[str, Mapping[str, Mapping[str, Spread]]], meas
     return table
 
 
-def _digits(target: Target) -> int:
-    return 0 if target.against is None else 2
+def _digits(target: Target, measure: Measure) -> int:
+    return measure.digits if target.against is None else 2
 
 
 def verdict_table(verdicts: list[Verdict], measures: Mapping[str, Measure]) -> Table:
@@ -67,8 +67,8 @@ def verdict_table(verdicts: list[Verdict], measures: Mapping[str, Measure]) -> T
             verdict.measure,
             figure,
             target.words,
-            _cell(spread, _digits(target)),
-            "" if spread is None else _range(spread, _digits(target)),
+            _cell(spread, _digits(target, measures[verdict.measure])),
+            "" if spread is None else _range(spread, _digits(target, measures[verdict.measure])),
             f"[{style}]{verdict.word}[/{style}]",
         )
     return table

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from scripts.benchmark.programs import compile_programs
 from tapdev.netns import NAMES
 
 pytestmark = pytest.mark.live
@@ -68,3 +70,39 @@ def test_bench_into_a_folder_that_is_not_there_is_refused_before_it_begins(tmp_p
     result = bench("up", "--json", str(tmp_path / "missing" / "figures.json"))
     assert result.returncode == 2
     assert "there is no such folder" in result.stderr
+
+
+def test_idle_connections_of_the_kernel_cost_what_a_connection_may(tmp_path: Path) -> None:
+    if shutil.which("gcc") is None:
+        pytest.skip("the program gcc is missing: it comes with the package gcc")
+    programs = compile_programs(tmp_path)
+    command = [sys.executable, str(ROOT / "scripts" / "benchmark" / "idle.py"), "kernel", "2000", str(programs.client)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "cython"), str(ROOT)])}
+    result = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment, check=False)
+    assert result.returncode == 0, result.stderr
+    told = json.loads(result.stdout)
+    assert told["connections"] == 2000
+    assert 500 < told["core_bytes"] <= 1100
+    assert told["engine"]["connections"] == 3000
+
+
+def test_thread_that_spins_beside_the_server_is_seen(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    result = bench("bulk-builtin", "--end", "wspstack-spun", *QUICK, "--json", str(file))
+    assert result.returncode == 0, result.stderr
+    (row,) = json.loads(file.read_text())["measurements"]
+    assert 0 < row["told"]["spinner_share"] < 1
+    assert row["corrected"] > row["value"]
+
+
+def test_picture_is_drawn_of_what_was_measured(tmp_path: Path) -> None:
+    picture = tmp_path / "figures.png"
+    result = bench("up", "calls", *OWN, *QUICK, "--plot", str(picture))
+    assert result.returncode == 0, result.stderr
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_picture_of_an_unknown_kind_is_refused_before_it_begins(tmp_path: Path) -> None:
+    result = bench("calls", "--plot", str(tmp_path / "figures.doc"))
+    assert result.returncode == 2
+    assert "the name has to end in .png or .svg or .pdf" in result.stderr

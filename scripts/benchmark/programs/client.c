@@ -4,7 +4,7 @@
 //     client down ADDRESS    receives from port 19
 //     client echo ADDRESS    one byte to port 7 and back, again and again
 //     client connect ADDRESS connects to port 7, one byte there and back, reset; --connections at a time
-//     client hold ADDRESS    opens --connections to ports --port and following, and holds them until stdin ends
+//     client hold ADDRESS    opens --connections to --ports ports from --port on, and holds them until stdin ends
 //
 // --connections N, --seconds S, --warm-up S (left out), --congestion NAME of every socket, --processor N to stay on,
 // --watch PID (processor time of that process is told; may be repeated), --spin (asks again in place of sleeping).
@@ -102,7 +102,7 @@ static void read_options(struct options *options, int count, char **arguments)
         {"connections", 1, NULL, 'n'}, {"seconds", 1, NULL, 's'}, {"warm-up", 1, NULL, 'w'},
         {"congestion", 1, NULL, 'c'},  {"watch", 1, NULL, 'p'},   {"processor", 1, NULL, 'o'},
         {"spin", 0, NULL, 'i'},        {"port", 1, NULL, 'f'},    {"ports", 1, NULL, 'k'},
-        {"sources", 1, NULL, 'a'},     {0}};
+        {0}};
     int letter;
     while ((letter = getopt_long(count, arguments, "", known, NULL)) >= 0) {
         switch (letter) {
@@ -114,7 +114,6 @@ static void read_options(struct options *options, int count, char **arguments)
         case 'i': options->spin = 1; break;
         case 'f': options->port = atoi(optarg); break;
         case 'k': options->ports = atoi(optarg); break;
-        case 'a': options->sources = optarg; break;
         case 'p':
             if (options->watched_count == WATCHED)
                 fail("--watch: more than %d processes", WATCHED);

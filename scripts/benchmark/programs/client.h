@@ -18,7 +18,6 @@ struct options {
     pid_t watched[WATCHED];  // processes whose processor time is told, too
     int watched_count;
     int port, ports;  // of `hold`
-    const char *sources;  // of `hold`: addresses with commas between
 };
 
 // What stood at the begin of the time that is measured.

@@ -1,33 +1,16 @@
-// `hold`: opens many connections that say nothing, over several ports and source addresses, and holds them.
+// `hold`: opens many connections that say nothing, over several ports, and holds them.
 #define _GNU_SOURCE
 #include "client.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 enum { AT_A_TIME = 256, SPARE = 64 };
-enum { NO_PORT_YET = 24 };  // IP_BIND_ADDRESS_NO_PORT: the port is chosen when the peer is known, so it serves many
 
-static int source_addresses(const char *list, struct in_addr *found, int most)
-{
-    int count = 0;
-    char *copy = strdup(list ? list : "0.0.0.0");
-    for (char *each = strtok(copy, ","); each && count < most; each = strtok(NULL, ","))
-        if (inet_pton(AF_INET, each, &found[count++]) != 1)
-            fail("--sources: %s is no address", each);
-    free(copy);
-    return count;
-}
-
-static int start(const struct options *options, const struct in_addr *source, int port)
+static int start(const struct options *options, int port)
 {
     int stream = stream_socket(options->congestion, SOCK_NONBLOCK);
-    set_option(stream, IPPROTO_IP, NO_PORT_YET, 1);
-    struct sockaddr_in near = {.sin_family = AF_INET, .sin_addr = *source}, far = server_of(options, port);
-    if (bind(stream, (struct sockaddr *)&near, sizeof near))
-        fail("source address %s", inet_ntoa(*source));
+    struct sockaddr_in far = server_of(options, port);
     if (connect(stream, (struct sockaddr *)&far, sizeof far) && errno != EINPROGRESS)
         fail("connection to port %d", port);
     return stream;
@@ -57,14 +40,12 @@ void hold(const struct options *options)
     if (limit < options->connections + SPARE)
         fail("%d connections need as many descriptors, and this user may have %ld: ulimit -n, or fewer connections",
              options->connections, limit);
-    struct in_addr sources[64];
-    int source_count = source_addresses(options->sources, sources, 64), poller = epoll_create1(EPOLL_CLOEXEC);
+    int poller = epoll_create1(EPOLL_CLOEXEC);
     int *streams = calloc((size_t)options->connections, sizeof *streams);
     double begin = now();
     for (int opened = 0, known = 0; known < options->connections; known++) {
         for (; opened < options->connections && opened < known + AT_A_TIME; opened++)
-            streams[opened] = start(options, &sources[opened / options->ports % source_count],
-                                    options->port + opened % options->ports);
+            streams[opened] = start(options, options->port + opened % options->ports);
         await(streams[known], poller, known);
     }
     printf("{\"seconds\": %.3f, \"connections\": %d}\n", now() - begin, options->connections);
