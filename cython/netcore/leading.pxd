@@ -11,8 +11,9 @@ from netcore.host cimport host_t, landing_t
 from netcore.tcp.tcb cimport waiter_t
 
 cdef enum:
-    # frames handled in one stay in the lock
-    BATCH = 32
+    # Frames handled in one stay in the lock, and answered by one ACK: a device without superframes has hundreds of
+    # small ones at a time. Of large ones their octets are the bound (device.BATCH_BYTES).
+    BATCH = 256
 
 cdef enum Outcome:
     # the deadline has come, or a signal
@@ -21,8 +22,8 @@ cdef enum Outcome:
 
 # One batch of frames and what is due; how many frames. The time of their arrival is the clock's, taken once.
 cdef int step(host_t* host) noexcept nogil
-# The calling thread drives from now on; it looks at the mark of `waiter` before it sleeps, if it ever does. False: another
-# caller leads, or there is nothing to lead.
+# The calling thread drives from now on; it looks at the mark of `waiter` before it sleeps, if it ever does. False:
+# another caller leads, or there is nothing to lead.
 cdef bint take_lead(host_t* host, waiter_t* waiter) noexcept nogil
 cdef void give_lead(host_t* host) noexcept nogil
 # Until a frame comes, something is due, or the waiter that leads is woken; `most`: not longer than until then.

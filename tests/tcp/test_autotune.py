@@ -110,6 +110,26 @@ def test_window_grows_up_to_the_maximum(make_host):
     assert endpoint.receive_buffer == 100_000
 
 
+@pytest.mark.parametrize(
+    ("offloads", "trip", "most"),
+    [
+        (False, 2 * MILLISECOND, 720 * MSS),
+        (False, 10 * MILLISECOND, 4 * MOST),
+        (True, 2 * MILLISECOND, 4 * MOST),
+    ],
+)
+def test_window_on_a_short_path_fits_into_the_queue_of_a_device_with_small_frames(make_host, offloads, trip, most):
+    host = make_host(**{**GROWING, "receive_buffer_maximum": 4 * MOST, "offloads": offloads})
+    peer, endpoint = opened(host, trip=trip)
+    for _ in range(3):
+        for _ in range(50):
+            send_round(peer, 40 * MSS, 0)
+            assert len(read_all(endpoint)) == 40 * MSS
+        send_round(peer, 40 * MSS, trip)
+        assert len(read_all(endpoint)) == 40 * MSS
+    assert endpoint.receive_buffer == most
+
+
 def test_window_that_the_program_has_set_does_not_grow(make_host):
     peer, endpoint = opened(make_host(**GROWING))
     endpoint.receive_buffer = START

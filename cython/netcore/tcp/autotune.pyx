@@ -10,6 +10,10 @@ cdef enum:
     SHORTEST_ROUND = 1000000
     # segments for which there is room beyond what arrives in a round trip
     SPARE_SEGMENTS = 16
+    # ns. Where a round trip is shorter, all that is under way stands in the queue of the device before us, and one of a
+    # kernel takes 1,000 frames (txqueuelen) that no superframe makes large: what does not fit into it is lost
+    QUEUE_TRIP = 4000000
+    QUEUE_SEGMENTS = 720
     # parts of the memory limit
     PARTS_OF_A_BUFFER = 8
     PARTS_FOR_GROWTH = 2
@@ -54,7 +58,8 @@ cdef void measure_trip(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept n
     tcb.trip_mark = tcb.rcv_nxt + receive_window(tcb)
 
 
-cdef void grow_receive(tcb_t* tcb, uint32_t taken) noexcept nogil:
+cdef void grow_receive(tcb_t* tcb, uint32_t taken, int64_t trip) noexcept nogil:
+    cdef int64_t most = tcb.transport.tunables.receive_buffer_maximum
     cdef uint64_t wanted, further
     cdef uint32_t size
     if taken <= tcb.taken_most:
@@ -64,7 +69,9 @@ cdef void grow_receive(tcb_t* tcb, uint32_t taken) noexcept nogil:
         further = wanted * (taken - tcb.taken_most) // tcb.taken_most
         wanted += further if further < wanted else wanted
     tcb.taken_most = taken
-    size = most_allowed(tcb.transport, wanted, tcb.transport.tunables.receive_buffer_maximum)
+    if tcb.transport.superframe == 0 and trip < QUEUE_TRIP and most > QUEUE_SEGMENTS * <int64_t> tcb.rcv_mss:
+        most = QUEUE_SEGMENTS * <int64_t> tcb.rcv_mss
+    size = most_allowed(tcb.transport, wanted, most)
     if size > tcb.receive_limit:
         tcb.receive_limit = size
 
@@ -84,7 +91,7 @@ cdef void tune_receive(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept n
     elif now - tcb.since.round < trip:
         return
     else:
-        grow_receive(tcb, first - tcb.round_first)
+        grow_receive(tcb, first - tcb.round_first, trip)
         tcb.round_first = first
     tcb.since.round = now
 
