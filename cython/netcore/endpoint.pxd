@@ -1,18 +1,21 @@
 """Endpoint: what a Python program holds of a connection."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from netcore.drive cimport HostHandle
 from netcore.host cimport host_t
 from netcore.posix cimport iovec, pthread_mutex_t
 from netcore.tcp.tcb cimport congestion_t, endpoint_t, tcb_t
+from netcore.wire.address cimport address_t
 
 cdef class Endpoint:
     cdef HostHandle owner
     cdef tcb_t* tcb
     cdef pthread_mutex_t send_mutex
-    # neither changes while the connection lives, nor after
-    cdef tuple local_name
-    cdef tuple remote_name
+    # none changes while the connection lives, nor after
+    cdef address_t local_address
+    cdef address_t remote_address
+    cdef uint16_t local_port
+    cdef uint16_t remote_port
     cdef object __weakref__
 
 # One sender at a time, so that the bytes of a send which goes in several slices stay together; as `send_pieces`.

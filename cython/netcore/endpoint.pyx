@@ -103,8 +103,10 @@ cdef Endpoint wrap_connection(HostHandle owner, tcb_t* tcb):
     cdef Endpoint endpoint = Endpoint.__new__(Endpoint)
     endpoint.owner = owner
     endpoint.tcb = tcb
-    endpoint.local_name = pack_address(&tcb.entry.local), tcb.entry.local_port
-    endpoint.remote_name = pack_address(&tcb.entry.remote), tcb.entry.remote_port
+    endpoint.local_address = tcb.entry.local
+    endpoint.remote_address = tcb.entry.remote
+    endpoint.local_port = tcb.entry.local_port
+    endpoint.remote_port = tcb.entry.remote_port
     tcb.endpoint.handle = <void*> endpoint
     return endpoint
 
@@ -266,11 +268,11 @@ cdef class Endpoint:
 
     @property
     def local(self) -> tuple[bytes, int]:
-        return self.local_name
+        return pack_address(&self.local_address), self.local_port
 
     @property
     def remote(self) -> tuple[bytes, int]:
-        return self.remote_name
+        return pack_address(&self.remote_address), self.remote_port
 
     @property
     def status(self) -> int:

@@ -126,8 +126,11 @@ class Engine:
         """A port of low..high (RFC 6056 algorithm 3's random start) that is not in `taken`; 0 when none is free."""
     def port_in_use(self, port: int) -> bool:
         """True when a connection (TIME-WAIT aside) or a listener has this local port."""
-    def is_active(self, local: tuple[bytes, int], remote: tuple[bytes, int]) -> bool:
-        """True while there is a connection of these two ends, TIME-WAIT aside (BIND-27)."""
+    def is_active(self, local: tuple[bytes, int], remote: tuple[bytes, int], irs: int | None = None) -> bool:
+        """True while there is a connection of these two ends, TIME-WAIT aside (BIND-27).
+
+        irs: the peer's initial sequence number, which tells it from a later connection of the same ends.
+        """
     def connections_on(self, port: int) -> int:
         """Connections with this local port, orphans included, TIME-WAIT and listeners not (BIND-27)."""
     def local_addresses(self) -> list[bytes]:

@@ -360,18 +360,22 @@ cdef class Engine(HostHandle):
             unlock(self.host)
         return used
 
-    def is_active(self, local: tuple[bytes, int], remote: tuple[bytes, int]) -> bool:
-        """True while there is a connection of these two ends, TIME-WAIT aside."""
+    def is_active(self, local: tuple[bytes, int], remote: tuple[bytes, int], irs: int | None = None) -> bool:
+        """True while there is a connection of these two ends, TIME-WAIT aside, that began with the peer's `irs`."""
         cdef address_t here = packed_argument("local address", local[0])
         cdef address_t there = packed_argument("remote address", remote[0])
         cdef uint16_t port = port_argument("local port", local[1])
         cdef uint16_t peer_port = port_argument("remote port", remote[1])
+        cdef bint any_irs = irs is None
+        cdef uint32_t first = 0 if irs is None else irs
         cdef entry_t* entry
         cdef bint active
         with nogil:
             enter(self.host)
             entry = find_entry(&self.host.transport, &here, port, &there, peer_port)
             active = entry != NULL and entry.kind == ENTRY_CONNECTION
+            if active and not any_irs:
+                active = (<tcb_t*> entry).irs == first
             unlock(self.host)
         return active
 

@@ -41,7 +41,21 @@ cdef SocketHandles connected(dict live, object s):
     return <SocketHandles> <object> found
 
 
-def make_send(dict live not None, number, integer, uint32_t would_block, finish, general):
+cdef inline bint fails_at_once(SocketHandles socket, int64_t status, dict codes, object integer, object cell) except -1:
+    """Whether `status` says all, and is stored."""
+    cdef PyObject* code
+    if type(cell) is not integer or (status == STATUS_WOULD_BLOCK and not socket.nonblocking):
+        return False
+    if socket.attempt is not None or socket.closed:
+        return False
+    code = PyDict_GetItem(codes, status)
+    if code == NULL:
+        return False
+    store_number(cell, <uint32_t> <object> code)
+    return True
+
+
+def make_send(dict live not None, number, integer, dict codes not None, finish, general):
     """Returns WSPSend."""
 
     def WSPSend(s, lpBuffers, dwBufferCount, lpNumberOfBytesSent, dwFlags, lpOverlapped, lpCompletionRoutine,
@@ -68,8 +82,7 @@ def make_send(dict live not None, number, integer, uint32_t would_block, finish,
             sent = send_in_turn(endpoint, &piece, 1, piece.iov_len, False)
         PyBuffer_Release(&view)
         if sent < 0:
-            if sent == STATUS_WOULD_BLOCK and socket.nonblocking and type(lpErrno) is integer:
-                store_number(lpErrno, would_block)
+            if fails_at_once(socket, sent, codes, integer, lpErrno):
                 return -1
             sent = finish(socket, lpBuffers, sent, lpErrno)
             if sent < 0:
@@ -80,7 +93,7 @@ def make_send(dict live not None, number, integer, uint32_t would_block, finish,
     return WSPSend
 
 
-def make_receive(dict live not None, number, integer, uint32_t would_block, finish, general):
+def make_receive(dict live not None, number, integer, dict codes not None, finish, general):
     """Returns WSPRecv."""
 
     def WSPRecv(s, lpBuffers, dwBufferCount, lpNumberOfBytesRecvd, lpFlags, lpOverlapped, lpCompletionRoutine,
@@ -108,8 +121,7 @@ def make_receive(dict live not None, number, integer, uint32_t would_block, fini
             received = receive_pieces(endpoint.owner.host, &endpoint.tcb, &piece, 1, piece.iov_len, False)
         PyBuffer_Release(&view)
         if received < 0:
-            if received == STATUS_WOULD_BLOCK and socket.nonblocking and type(lpErrno) is integer:
-                store_number(lpErrno, would_block)
+            if fails_at_once(socket, received, codes, integer, lpErrno):
                 return -1
             received = finish(socket, lpBuffers, received, lpErrno)
             if received < 0:

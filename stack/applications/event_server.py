@@ -131,7 +131,9 @@ class EventServer:
         """Closes every socket of the server; for the thread that makes its turns."""
         self._stop_listening()
         for handle in list(self._live):
-            self._forget(handle)
+            self._reading.discard(handle)
+            self._writing.discard(handle)
+            self._go_on(handle, END)
         self._reading.discard(self._bell_handle)
         self._bell.close()
 
@@ -141,40 +143,52 @@ class EventServer:
         Raises EntryFailed when WSPSelect or WSPAccept fails.
         """
         reading, writing = self._reading, self._writing
+        limit = None
         if self._resting:
             milliseconds = _BREATH if milliseconds is None else min(_BREATH, milliseconds)
-        limit = None if milliseconds is None else timeval(milliseconds // 1000, milliseconds % 1000 * 1000)
+        if milliseconds is not None:
+            limit = timeval(milliseconds // 1000, milliseconds % 1000 * 1000)
         count = self._provider.WSPSelect(0, reading.asked(), writing.asked(), None, limit, self._error)
         if self._resting:
             self._rest(False)
-        if count > 0:
-            # both lists before anything is done, which may change the sets
-            received, sendable = reading.ready(), writing.ready()
-            for handle in received:
-                self._attend(handle, READ)
-            for handle in sendable:
-                self._attend(handle, WRITE)
-        elif count:
+        if count < 0:
             raise EntryFailed("WSPSelect", self._error.value)
-
-    def _attend(self, handle: int, ready: int) -> None:
-        """Lets the service of a connection that is `ready` for READ or WRITE do its share; at a listener it accepts."""
-        service = self._live.get(handle)
-        if service is None:
-            if ready == READ:
+        live = self._live
+        # both lists before anything is done, which may change the sets
+        received, sendable = reading.ready(), writing.ready()
+        for handle in received:
+            service = live.get(handle)
+            if service is None:
                 self._accept(handle)
-            return
-        try:
-            wanted = service.readable(handle) if ready == READ else service.writable(handle)
-        except Exception:
-            LOG.exception("%s: connection ended by a fault of the server", type(service).__name__)
-            wanted = END
-        if wanted != ready:
-            (self._reading if ready == READ else self._writing).discard(handle)
-            if wanted:
-                (self._reading if wanted == READ else self._writing).add(handle)
-            else:
-                self._forget(handle)
+                continue
+            try:
+                wanted = service.readable(handle)
+            except Exception:
+                wanted = _blame(service)
+            if wanted != READ:
+                reading.discard(handle)
+                self._go_on(handle, wanted)
+        for handle in sendable:
+            service = live.get(handle)
+            if service is None:
+                continue
+            try:
+                wanted = service.writable(handle)
+            except Exception:
+                wanted = _blame(service)
+            if wanted != WRITE:
+                writing.discard(handle)
+                self._go_on(handle, wanted)
+
+    def _go_on(self, handle: int, wanted: int) -> None:
+        """Does as the service wants with a connection that has left its set."""
+        if wanted == READ:
+            self._reading.add(handle)
+        elif wanted == WRITE:
+            self._writing.add(handle)
+        else:
+            self._live.pop(handle).forget(handle)
+            self._provider.WSPCloseSocket(handle, self._error)
 
     def _accept(self, listener: int) -> None:
         """Takes all the connections that wait."""
@@ -205,12 +219,6 @@ class EventServer:
             else:
                 self._reading.add(listener)
 
-    def _forget(self, handle: int) -> None:
-        self._live.pop(handle).forget(handle)
-        self._reading.discard(handle)
-        self._writing.discard(handle)
-        self._provider.WSPCloseSocket(handle, self._error)
-
     def _stop_listening(self) -> None:
         for listener in self._listeners:
             self._reading.discard(listener)
@@ -240,3 +248,9 @@ class EventServer:
         self._reading.discard(self._bell_handle)
         while self._live and self._end is not None and (left := self._end - time.monotonic()) > 0:
             self.turn(math.ceil(left * 1000))
+
+
+def _blame(service: Service) -> int:
+    """Reports the exception that a service has raised; the connection is over."""
+    LOG.exception("%s: connection ended by a fault of the server", type(service).__name__)
+    return END

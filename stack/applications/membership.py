@@ -11,43 +11,38 @@ _COUNT_WORDS = 1  # fd_count and its padding, in words of a SOCKET
 
 
 class Membership:
-    """The sockets to ask about in one role. Adding, removing and asking take no time that grows with their number."""
+    """The sockets to ask about in one role."""
 
     def __init__(self) -> None:
+        self._handles: dict[int, None] = {}
         self._members = array("Q")
-        self._places: dict[int, int] = {}
+        self._current = True
         self._make_room(_LEAST)
 
     def __len__(self) -> int:
-        return len(self._members)
+        return len(self._handles)
 
     def add(self, handle: int) -> None:
         """Asks about `handle` from now on."""
-        if handle not in self._places:
-            self._places[handle] = len(self._members)
-            self._members.append(handle)
+        self._handles[handle] = None
+        self._current = False
 
     def discard(self, handle: int) -> None:
-        """Asks about `handle` no longer; the last one takes its place."""
-        place = self._places.pop(handle, None)
-        if place is not None:
-            last = self._members.pop()
-            if last != handle:
-                self._members[place] = last
-                self._places[last] = place
+        """Asks about `handle` no longer."""
+        self._handles.pop(handle, None)
+        self._current = False
 
     def asked(self) -> Any:
         """Returns the fd_set for the next WSPSelect; None when there are no members."""
-        members = self._members
-        count = len(members)
-        if not count:
-            self._set.fd_count = 0  # what the last call left there is nobody's answer now
-            return None
-        if count > self._room:
-            self._make_room(2 * count)
-        self._words[_COUNT_WORDS : count + _COUNT_WORDS] = members
+        if not self._current:
+            self._members = array("Q", self._handles)
+            self._current = True
+            if len(self._members) > self._room:
+                self._make_room(2 * len(self._members))
+        count = len(self._members)
+        self._words[_COUNT_WORDS : count + _COUNT_WORDS] = self._members
         self._set.fd_count = count
-        return self._set
+        return self._set if count else None
 
     def ready(self) -> list[int]:
         """Returns the handles that WSPSelect has left in the set that `asked` gave."""

@@ -19,6 +19,7 @@ from netcore.endpoint import (
 from netcore.listener import Listener
 from stack.wsp import arguments
 from stack.wsp.addresses import AddressResult
+from stack.wsp.binding import Mode
 from stack.wsp.conditions import ConditionFunction
 from stack.wsp.constants import (
     CF_ACCEPT,
@@ -53,6 +54,8 @@ _ENDS: Final = {CF_REJECT: WSAECONNREFUSED, CF_DEFER: WSATRY_AGAIN}
 # Of Listener.decide: the candidate goes back as it was.
 _RELEASE: Final = 3
 
+_EXCLUSIVE: Final = Mode.EXCLUSIVE
+
 Decide = Callable[[Endpoint], int | None]
 
 
@@ -73,7 +76,7 @@ def make_accept(provider: "Provider") -> Callable[[int, Any, Any, Any, int, Any]
                 and lpfnCondition is None
                 and socket.listener is not None
                 and not socket.options.conditional_accept
-                and not deciding.any()
+                and not (deciding.count and deciding.any())
             ):
                 accepted = _take(provider, socket)
                 if accepted is not None:
@@ -148,7 +151,7 @@ def _take(provider: "Provider", socket: Socket) -> Socket | None:
         listener = _begin(provider, socket)
         if listener is None:
             return None
-        accepted = socket.next_heir()  # before anything is taken: memory may be short (ACPT-6)
+        accepted = socket.heir or socket.next_heir()  # before anything is taken: memory may be short (ACPT-6)
         endpoint = listener.accept()
         if isinstance(endpoint, int):
             if endpoint == WOULD_BLOCK:
@@ -265,8 +268,9 @@ def _deliver(
     if socket.closed:
         endpoint.abort()
         raise EntryFailure(WSAEINTR)
-    if socket.binding is not None:
-        provider.bindings.accepted(socket.binding, endpoint)
+    binding = socket.binding
+    if binding is not None and binding.mode is _EXCLUSIVE:
+        provider.bindings.accepted(binding, endpoint)
     socket.inherit(accepted, endpoint)
     provider.descriptors.add(accepted, reserved=reserved)
     return accepted

@@ -104,6 +104,9 @@ def available(pointer: Any, length: int) -> bytes:
 
 def store_error(pointer: Any, code: int) -> None:
     """Writes `code` to `*lpErrno`; NULL is let pass (GEN-1)."""
+    if type(pointer) is ctypes.c_int:
+        pointer.value = code
+        return
     cell = pointee(pointer)
     if cell is not None:
         cell.value = code

@@ -89,16 +89,17 @@ _OTHER_ACCOUNT_MATRIX: Final = _matrix(OTHER_ACCOUNT)
 
 
 class Accepted(NamedTuple):
-    """A connection accepted through a binding; its ends are (packed address, port)."""
+    """A connection accepted through a binding; its ends are (packed address, port); irs tells it from later ones."""
 
     endpoint: Endpoint
     local: tuple[bytes, int]
     remote: tuple[bytes, int]
+    irs: int
 
     def is_active(self, engine: Engine) -> bool:
         """Whether it is not closed, or only half closed; its descriptor may be gone already."""
         if self.endpoint.closed:
-            return engine.is_active(self.local, self.remote)
+            return engine.is_active(self.local, self.remote, self.irs)
         return self.endpoint.state not in (_CLOSED, _TIME_WAIT)
 
 
@@ -192,7 +193,7 @@ class Bindings:
         # the ones that are over go each time that the list has doubled
         if len(connections) >= _FEW and len(connections) & (len(connections) - 1) == 0:
             connections[:] = [each for each in connections if each.is_active(self._engine)]
-        connections.append(Accepted(endpoint, endpoint.local, endpoint.remote))
+        connections.append(Accepted(endpoint, endpoint.local, endpoint.remote, endpoint.info().get("irs", 0)))
 
     def release(self, binding: Binding) -> None:
         """Gives up a binding; an exclusive one stays while connections accepted through it are active (BIND-27)."""

@@ -13,6 +13,7 @@ from stack.wsp.constants import (
     WSAEINVAL,
     WSAENOBUFS,
     WSAENOTCONN,
+    WSAENOTSOCK,
     WSAEWOULDBLOCK,
 )
 from stack.wsp.errors import EntryFailure
@@ -44,11 +45,12 @@ def shutdown(provider: "Provider", socket: "Socket", how: int) -> None:
 
 def make_close(provider: "Provider") -> Callable[[int, Any], int]:
     """Returns the entry WSPCloseSocket of `provider`."""
+    find = provider.descriptors.live.get
 
     def WSPCloseSocket(s: int, lpErrno: Any) -> int:
         """Frees the descriptor and ends the connection as the linger options say."""
         try:
-            close(provider, provider.socket(s))
+            close(provider, find(s) or provider.socket(s))
             return 0
         except EntryFailure as failure:
             code = failure.code
@@ -66,7 +68,10 @@ def close(provider: "Provider", socket: "Socket") -> None:
     Raises EntryFailure WSAEWOULDBLOCK; the socket is as it was then (CLOSE-3e).
     """
     with provider.lock:
-        socket.begin()
+        if socket.closed:
+            raise EntryFailure(WSAENOTSOCK)
+        if socket.attempt is not None:
+            socket.settle()
         endpoint, options = socket.endpoint, socket.options
         seconds = None
         if options.linger and endpoint is not None and socket.established and endpoint.status == OK:

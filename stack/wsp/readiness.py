@@ -177,7 +177,9 @@ def make_select(provider: "Provider") -> Callable[[int, Any, Any, Any, Any, Any]
         try:
             provider.check_started()
             duration = None if timeout is None else _duration(timeout)
-            plain = None if deciding.any() else select_plain(live, FdSet, readfds, writefds, exceptfds)
+            plain = (
+                None if deciding.count and deciding.any() else select_plain(live, FdSet, readfds, writefds, exceptfds)
+            )
             if plain is None:
                 return _select(provider, readfds, writefds, exceptfds, duration)
             ready = plain.poll()

@@ -111,8 +111,6 @@ class Socket(SocketHandles):
         self.send_shut = False
         self.endpoint = endpoint
         options = self.options
-        if options is DEFAULT_OPTIONS:
-            return
         if options.nodelay:
             endpoint.nodelay = True
         if options.congestion is not None:
@@ -151,11 +149,15 @@ class Socket(SocketHandles):
         """Gives an accepted socket its connection, and mode and options as they are now (ACPT-16 to 18)."""
         if heir is self.heir:
             self.heir = None
-        if self.heirs_options is None:
-            self.heirs_options = self.options.inherited()
+        options = self.heirs_options
+        if options is None:
+            options = self.heirs_options = self.options.inherited()
         heir.nonblocking = self.nonblocking
-        heir.options = self.heirs_options
-        heir.attach(endpoint)
+        if options is DEFAULT_OPTIONS:
+            heir.endpoint = endpoint
+        else:
+            heir.options = options
+            heir.attach(endpoint)
 
     def apply_buffers(self) -> None:
         """Gives the connection the buffer sizes that the program has set, if it has."""
@@ -224,10 +226,6 @@ def _least_one(number: int | None) -> int:
     return 0 if number is None else max(number, 1)
 
 
-def _following(descriptor: int) -> int:
-    return descriptor + _STEP if descriptor < _LAST else _STEP
-
-
 class DescriptorTable:
     """The descriptors of one provider, at most `capacity` in use; values are issued in rotation (SOCK-5).
 
@@ -264,8 +262,8 @@ class DescriptorTable:
             raise EntryFailure(WSAEMFILE)
         descriptor = self._next
         while descriptor in live:
-            descriptor = _following(descriptor)
-        self._next = _following(descriptor)
+            descriptor = descriptor + _STEP if descriptor < _LAST else _STEP
+        self._next = descriptor + _STEP if descriptor < _LAST else _STEP
         socket.descriptor = descriptor
         live[descriptor] = socket
         return descriptor

@@ -48,16 +48,14 @@ if TYPE_CHECKING:
 
 Entry = Callable[[int, Any, int, Any, Any, Any, Any, Any, Any], int]
 
-# Statuses that say the same of a connection in whatever state the socket is.
-_ENDED: Final = frozenset({RESET, ABORTED})
+# Statuses of which there is nothing more to find out.
+_FINAL_CODES: Final = {status: STATUS_CODES[status] for status in (WOULD_BLOCK, RESET, ABORTED)}
 
 
 def make_send(provider: "Provider") -> Entry:
     """Returns the entry WSPSend of `provider`."""
 
     def finish(socket: "Socket", buffer: Any, status: int, lpErrno: Any) -> int:
-        if status in _ENDED and socket.attempt is None and not socket.closed:
-            return _store(lpErrno, STATUS_CODES[status])
         try:
             return _finish_send(provider, socket, buffer, status)
         except EntryFailure as failure:
@@ -92,7 +90,7 @@ def make_send(provider: "Provider") -> Entry:
         except EntryFailure as failure:
             return _store(lpErrno, failure.code)
 
-    return transfer.make_send(provider.descriptors.live, DWORD, INT, WSAEWOULDBLOCK, finish, general)
+    return transfer.make_send(provider.descriptors.live, DWORD, INT, _FINAL_CODES, finish, general)
 
 
 def _store(lpErrno: Any, code: int) -> int:
@@ -127,8 +125,6 @@ def make_receive(provider: "Provider") -> Entry:
     """Returns the entry WSPRecv of `provider`."""
 
     def finish(socket: "Socket", buffer: Any, status: int, lpErrno: Any) -> int:
-        if status in _ENDED and socket.attempt is None and not socket.closed:
-            return _store(lpErrno, STATUS_CODES[status])
         try:
             return _finish_receive(provider, socket, buffer, status, False)
         except EntryFailure as failure:
@@ -156,7 +152,7 @@ def make_receive(provider: "Provider") -> Entry:
         except EntryFailure as failure:
             return _store(lpErrno, failure.code)
 
-    return transfer.make_receive(provider.descriptors.live, DWORD, INT, WSAEWOULDBLOCK, finish, general)
+    return transfer.make_receive(provider.descriptors.live, DWORD, INT, _FINAL_CODES, finish, general)
 
 
 def _receive(provider: "Provider", socket: "Socket", lpBuffers: Any, count: int, flags: int) -> int:

@@ -310,6 +310,25 @@ def test_connection_of_another_listener_does_not_keep_an_exclusive_binding(hosts
 
 
 @pytest.mark.requirement("BIND-27")
+def test_later_connection_of_the_same_ends_does_not_keep_an_exclusive_binding(hosts: TwoHosts) -> None:
+    left, right = hosts.left, hosts.right
+    exclusive = right.listening(80, 5, RIGHT, ws.SO_EXCLUSIVEADDRUSE)
+    right.listening(80, 5, WILDCARD, ws.SO_REUSEADDR)
+    for once in (True, False):
+        client = left.bound(5000)
+        assert left.connect_code(client, 80, RIGHT) == 0
+        hosts.run()
+        if once:
+            server = right.accept(exclusive)
+            right.close(exclusive)
+            right.set_linger(server, 1, 0)
+            right.close(server)
+            hosts.run()
+            left.close(client)
+    assert bind_as(right, "Default S") == 0
+
+
+@pytest.mark.requirement("BIND-27")
 def test_exclusive_binding_remembers_no_more_connections_than_it_must(hosts: TwoHosts) -> None:
     left, right = hosts.left, hosts.right
     listener = right.listening(80, 5, RIGHT, ws.SO_EXCLUSIVEADDRUSE)

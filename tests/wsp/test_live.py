@@ -16,7 +16,6 @@ import pytest
 from stack.assembly import Stack
 from stack.driving import LiveDriver
 from stack.wsp import constants as ws
-from stack.wsp.sockets import Socket
 from stack.wsp.structures import WSPDATA, WSPPROC_TABLE, sockaddr_in
 from tests.wsp.hosts import LEFT, RIGHT, Caller, TwoHosts, make_config
 
@@ -285,16 +284,24 @@ def test_socket_closed_between_look_up_and_lock_is_not_a_socket(hosts: TwoHosts)
         "WSPGetSockName": (bytearray(16), ctypes.c_int(16)),
         "WSPSetSockOpt": (ws.SOL_SOCKET, ws.SO_REUSEADDR, ctypes.c_int(1), 4),
     }
-    look_up = left.provider.socket
+    lock = left.provider.lock
 
-    def close_after_look_up(descriptor: int) -> Socket:
-        found = look_up(descriptor)
-        left.provider.socket = look_up  # type: ignore[method-assign]
-        left.close(descriptor)
-        return found
+    class ClosingFirst:
+        """The provider's lock, before which another thread closes the socket."""
+
+        def __init__(self, s: int) -> None:
+            self.s = s
+
+        def __enter__(self) -> None:
+            left.provider.lock = lock
+            left.close(self.s)
+            lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
 
     for entry, arguments in entries.items():
         s = left.tcp() if entry in ("WSPBind", "WSPConnect") else left.bound(80)
-        left.provider.socket = close_after_look_up  # type: ignore[method-assign]
+        left.provider.lock = ClosingFirst(s)  # type: ignore[assignment]
         assert left.code(entry, s, *arguments) == ws.WSAENOTSOCK, entry
         assert left.provider.bindings.count() == 0
