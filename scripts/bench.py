@@ -34,7 +34,7 @@ try:
     from scripts.benchmark.recipes import RECIPES
     from scripts.benchmark.running import IDLE, Pace, Rounds, Run
     from scripts.benchmark.summary import Verdict, judge, summarize
-    from scripts.benchmark.table import figure_table, verdict_table
+    from scripts.benchmark.table import figure_table, markdown, verdict_table
     from tapdev import Lab, LabUnavailable
 except ModuleNotFoundError as missing:
     if PYTHON.exists() and Path(sys.prefix) != PYTHON.parents[1]:
@@ -121,12 +121,19 @@ def machine() -> dict[str, Any]:
 @click.option("--congestion", default="cubic", show_default=True, help="Of the kernel's sockets.")
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write every figure to FILE.")
 @click.option("--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Draw the figures (png, svg).")
+@click.option("--markdown", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write the tables to FILE.")
 @click.option("--check", is_flag=True, help="A target that is missed makes the exit status 1.")
 def main(
-    names: tuple[str, ...], ends: tuple[str, ...], file: Path | None, picture: Path | None, check: bool, **options: Any
+    names: tuple[str, ...],
+    ends: tuple[str, ...],
+    file: Path | None,
+    picture: Path | None,
+    page: Path | None,
+    check: bool,
+    **options: Any,
 ) -> None:
     """The command."""
-    for option, path in (("--json", file), ("--plot", picture)):
+    for option, path in (("--json", file), ("--plot", picture), ("--markdown", page)):
         if path is not None and not path.absolute().parent.is_dir():
             raise click.BadParameter(f"{path}: there is no such folder", param_hint=f"'{option}'")
     draw = painter(picture)
@@ -154,6 +161,8 @@ def main(
     report(run, measures, verdicts, console)
     if file is not None:
         file.write_text(document(run, measures, verdicts, options))
+    if page is not None:
+        page.write_text(markdown(summarize(run.rows, measures), measures, verdicts))
     if picture is not None:
         title = "{processor}, {processors} processors, Linux {kernel}, Python {python}".format(**machine())
         draw(summarize(run.rows, measures), measures, verdicts, f"{title}; {pace.rounds} rounds", picture)

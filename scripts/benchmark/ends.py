@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # What is measured is the tree that this file belongs to, wherever another one is installed.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "cython"), str(ROOT)])}
 PATIENCE = 20.0  # seconds for a program to begin or to end
+REMINDER = 0.5  # seconds after which a program is asked again to end
 
 
 class EndFailed(RuntimeError):
@@ -95,13 +96,19 @@ def running(namespace: Namespace, command: list[str], **options: Any) -> Iterato
                 said = errors.read().strip().splitlines()
                 raise EndFailed(f"{failure}: {said[-1]}" if said else str(failure)) from None
             finally:
-                # In this order: a signal that waits until a stopped process goes on may reach the wrong thread.
-                process.send_signal(signal.SIGCONT)
-                process.terminate()
-                try:
-                    process.wait(PATIENCE)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+                _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """Ends a process, which may be stopped."""
+    process.send_signal(signal.SIGCONT)
+    for _ in range(int(PATIENCE / REMINDER)):
+        # A thread that goes on again at this moment may take the signal, and Python's main thread sleeps on.
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(REMINDER)
+            return
+    process.kill()
 
 
 def wait_for_line(process: "subprocess.Popen[str]", wanted: str) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from scripts.benchmark.measures import Measure, Target
+from scripts.benchmark.measures import NAMES, Measure, Target
 from scripts.benchmark.summary import Verdict
 
 Spread = Mapping[str, float]
@@ -72,3 +72,31 @@ def verdict_table(verdicts: list[Verdict], measures: Mapping[str, Measure]) -> T
             f"[{style}]{verdict.word}[/{style}]",
         )
     return table
+
+
+def markdown(
+    summary: Mapping[str, Mapping[str, Mapping[str, Spread]]], measures: Mapping[str, Measure], verdicts: list[Verdict]
+) -> str:
+    """The two tables in Markdown."""
+    lines = ["| target | asked | measured | from–to | |", "|---|---|---|---|---|"]
+    for verdict in verdicts:
+        measure, target, spread = measures[verdict.measure], verdict.target, verdict.measured
+        figure = "" if target.figure == "value" else f", {NAMES[target.figure]}"
+        digits = _digits(target, measure)
+        told = ("", "") if spread is None else (_cell(spread, digits), _range(spread, digits))
+        lines.append(f"| {verdict.measure}{figure} | {target.words} | {' | '.join(told)} | {verdict.word} |")
+    lines += [
+        "",
+        "| measure | end | median | from–to | p99 | processor time | peak MiB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, ends in summary.items():
+        measure = measures[name]
+        for end, figures in ends.items():
+            value, cpu = figures["value"], figures.get("cpu")
+            spent = f"{_cell(cpu, 3 if measure.cpu_unit == 's/GB' else 1)} {measure.cpu_unit}" if cpu else ""
+            lines.append(
+                f"| {name} | {end} | {_cell(value, measure.digits)} {measure.unit} | {_range(value, measure.digits)} "
+                f"| {_cell(figures.get('p99'), 1)} | {spent} | {_cell(figures.get('memory'), 0)} |"
+            )
+    return "\n".join(lines) + "\n"
