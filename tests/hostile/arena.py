@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from netcore.endpoint import Endpoint
 from netcore.engine import Engine, congestion_names, tunable_names
 from netcore.listener import Listener
+from netcore.service import service_kinds
 from netcore.wire import decode
 from tests.hostile import inputs
 from tests.hostile.attacker import Attacker
@@ -19,6 +20,7 @@ from tests.hostile.cast import (
     ICMP,
     IPV4_TYPE,
     PRIVATE_PORT,
+    PUBLIC_PORTS,
     STRANGER_MAC,
     STRANGERS,
     TCP,
@@ -82,7 +84,11 @@ class Arena:
         self.attacker.live = [self.live.victim_end]
         # before the live connection there was no listener that a stranger could have found
         self.program = Program(
-            self.victim, 2 if settings.cookies else BACKLOG, bool(settings.conditional), bool(settings.fast_open)
+            self.victim,
+            2 if settings.cookies else BACKLOG,
+            bool(settings.conditional),
+            bool(settings.fast_open),
+            (None, *service_kinds())[settings.served],
         )
 
     def make_victim(self) -> Engine:
@@ -203,7 +209,7 @@ class Arena:
             if usage[name]:
                 self.states.add(state)
         limits = LIMITS if self.settings.tight else DEFAULTS
-        assert usage["half_open"] <= BACKLOG * len(self.program.listeners), usage
+        assert usage["half_open"] <= BACKLOG * len(PUBLIC_PORTS), usage
         assert usage["neighbors"] <= limits["neighbor_limit"], usage
         assert usage["reassembling"] <= limits["reassembly_datagrams"], usage
         allowed = self.frames + self.causes + FREELY

@@ -46,9 +46,10 @@ class Settings:
     cookies: int = 0  # SYN cookies from the first moment on
     fast_open: int = 0
     signed: int = 0  # how the live connection is signed (tests.hostile.arena); stranger 0 signs with MD5 then
+    served: int = 0  # the first listener is a service of the core: its kind, from 1 on
     spare: int = 0
 
-    WIDTHS: ClassVar[tuple[int, ...]] = (1, 1, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 2, 1, 1, 1, 2, 9)
+    WIDTHS: ClassVar[tuple[int, ...]] = (1, 1, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1, 2, 1, 1, 1, 2, 2, 7)
     SIZE: ClassVar[int] = 4
 
     def encode(self) -> bytes:

@@ -5,9 +5,12 @@ from collections.abc import Callable
 from netcore.endpoint import SEND_URGENT, Endpoint
 from netcore.engine import Engine, congestion_names
 from netcore.listener import Listener
+from netcore.service import Service
 from tests.hostile.cast import PUBLIC_PORTS, STRANGERS
 
 HELD_MOST = 32
+SERVICE_PORT = PUBLIC_PORTS[0]
+SERVED_MOST = 6
 # the strangers of fuzz inputs; the last two are beyond the gateway
 PEERS = STRANGERS[:14] + STRANGERS[-2:]
 # those from this one on are not connected from but to
@@ -22,12 +25,17 @@ FAST_OPEN, WITH_DATA, WITH_TIMEOUT = 4, 8, 16
 class Program:
     """Handles of listeners and of connections, and the calls on them."""
 
-    def __init__(self, victim: Engine, backlog: int, conditional: bool, fast_open: bool) -> None:
+    def __init__(
+        self, victim: Engine, backlog: int, conditional: bool, fast_open: bool, service: str | None = None
+    ) -> None:
         self.victim = victim
         self.fast_open = fast_open
         self.backlog = backlog
         self.conditional = conditional
-        self.listeners = [self.listen(place) for place in range(len(PUBLIC_PORTS))]
+        self.kind = service
+        self.ports = [port for port in PUBLIC_PORTS if service is None or port != SERVICE_PORT]
+        self.listeners = [self.listen(place) for place in range(len(self.ports))]
+        self.service = self.serve()
         self.held: list[Endpoint] = []
         self.calls: tuple[Callable[[int, int], object], ...] = (
             self.accept, self.send, self.receive, self.shutdown_send, self.shutdown_receive, self.close, self.abort,
@@ -41,12 +49,20 @@ class Program:
 
     def listen(self, place: int) -> Listener:
         """A listener on one of the public ports; the last may be conditional."""
-        conditional = self.conditional and place == len(PUBLIC_PORTS) - 1
+        conditional = self.conditional and place == len(self.ports) - 1
         listener = self.victim.listen(
-            None, PUBLIC_PORTS[place], self.backlog, conditional=conditional, fast_open=self.fast_open
+            None, self.ports[place], self.backlog, conditional=conditional, fast_open=self.fast_open
         )
         assert isinstance(listener, Listener)
         return listener
+
+    def serve(self) -> Service | None:
+        """The service, if there is to be one."""
+        if self.kind is None:
+            return None
+        service = self.victim.serve(self.kind, None, SERVICE_PORT, self.backlog, connections=SERVED_MOST)
+        assert isinstance(service, Service)
+        return service
 
     def endpoint(self, handle: int) -> Endpoint | None:
         """The connection of this handle."""
@@ -170,7 +186,13 @@ class Program:
                 self.keep(candidate)
 
     def restart(self, handle: int, amount: int) -> None:
-        """13: closes a listener; a new one takes its place unless `amount` is odd."""
+        """13: closes a listener; a new one takes its place unless `amount` is odd. Or the service begins anew."""
+        if self.service is not None and handle & 16:
+            if amount & 2:
+                self.service.set_backlog(0)
+            self.service.close()
+            self.service = self.serve()
+            return
         place = handle % len(self.listeners)
         if not self.listeners[place].closed:
             self.listeners[place].close()
@@ -212,3 +234,8 @@ class Program:
         for listener in self.listeners:
             if not listener.closed:
                 listener.close()
+        if self.service is not None:
+            counters = self.service.counters()
+            assert counters["open"] <= SERVED_MOST
+            assert self.kind != "discard" or not counters["sent"]
+            self.service.close()
