@@ -33,6 +33,7 @@ BACKLOG = 65535
 WARM_UP = 1000  # connections, for what is allocated once
 ROOM = 4 << 30  # bytes that a stack may take
 AT_A_TIME = 1000
+SPARE = 100  # descriptors of a client that are no connections
 MILLISECOND = 1_000_000
 
 
@@ -114,6 +115,13 @@ def accept_all(opened: list[Listener], held: Held) -> None:
             held.add(endpoint)
 
 
+def parts(count: int) -> list[int]:
+    """Returns how many connections each of as few clients has whose descriptors the machine allows."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    most = count if limit == resource.RLIM_INFINITY else max(limit - SPARE, 1)
+    return [min(most, count - first) for first in range(0, count, most)]
+
+
 def from_kernel(count: int, client: str) -> dict[str, Any]:
     """Lets the kernel open `count` connections to a live stack."""
     held, ports = Held(count + WARM_UP), math.ceil(count / PER_PORT)
@@ -122,9 +130,9 @@ def from_kernel(count: int, client: str) -> dict[str, Any]:
         config = StackConfig(address=address, prefix=lab.prefix, gateway=gateway, memory_limit=ROOM)
         with Stack(config, tap=lab.tap) as stack:
             opened = listeners(stack.engine, ports)
-            holders = []
-            for number, part in enumerate((WARM_UP, count)):
-                if number:
+            holders, wanted = [], 0
+            for number, part in enumerate((WARM_UP, *parts(count))):
+                if number == 1:
                     held.begin()
                 command = [client, "hold", address, "--connections", str(part), "--port", str(FIRST_PORT)]
                 pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
@@ -132,13 +140,12 @@ def from_kernel(count: int, client: str) -> dict[str, Any]:
                 holders.append(holder)
                 assert holder.stdout is not None
                 assert holder.stderr is not None
-                line = holder.stdout.readline()
-                if not line:
+                if not holder.stdout.readline():
                     sys.exit(f"idle: the client says: {holder.stderr.read().strip()}")
-                while held.count < (WARM_UP if not number else WARM_UP + count):
+                wanted += part
+                while held.count < wanted:
                     accept_all(opened, held)
             told = held.costs()
-            told["seconds"] = json.loads(line)["seconds"]
             told["engine"] = stack.engine.usage()
             for holder in holders:
                 holder.communicate()
