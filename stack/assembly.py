@@ -105,6 +105,7 @@ class Stack:
             -1 if descriptor is None else descriptor,
             inbound=inbound,
             outbound=outbound,
+            busy_poll=config.busy_poll_us * 1000,
             on_failure=self._device_failed,
         )
         self._provider = Provider(self._driver, config)

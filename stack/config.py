@@ -59,6 +59,8 @@ class StackConfig(BaseModel):
     """tap: Ethernet frames; tun: bare IP packets."""
     offloads: bool = True
     """Send superframes and partial checksums where the device grants them."""
+    busy_poll_us: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """For how long (microseconds) whoever drives the stack looks for frames before it sleeps; costs a processor."""
     seed: Annotated[bytes, Field(min_length=16)] = Field(default_factory=lambda: secrets.token_bytes(16))
     """Source of the host's random bits and secret of its hashes; by default from the operating system."""
 

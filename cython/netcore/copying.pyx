@@ -2,12 +2,14 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from netcore.drive cimport enter, leave
-from netcore.host cimport host_t
-from netcore.leading cimport give_lead, step, take_lead
+from netcore.host cimport host_t, landing_t
+from netcore.leading cimport give_lead, land, step, take_lead
 from netcore.posix cimport iovec, memcpy, memset
 from netcore.storage.chunks cimport chunk_give_list, chunk_t
 from netcore.tcp.calls cimport may_receive, may_send, receive_chunks, receive_text, received, send_text
-from netcore.tcp.tcb cimport STATUS_HANDLE_CLOSED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, tcb_t, waiter_t
+from netcore.tcp.tcb cimport (
+    STATUS_HANDLE_CLOSED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, STATUS_WOULD_BLOCK, tcb_t, waiter_t,
+)
 from netcore.tcp.urgent cimport is_late_byte_due, mark_sent_urgent, readable_stretch, take_late_byte
 
 cdef enum:
@@ -15,6 +17,8 @@ cdef enum:
     SLICE = 65536
     # from this size on bytes are received without holding the lock for the copy
     UNLOCKED_COPY = 16384
+    # a buffer with this much room may have more than is queued already
+    WORTH_LANDING = 32768
 
 
 cdef void make_way(host_t* host, waiter_t* sender) noexcept nogil:
@@ -113,6 +117,19 @@ cdef uint64_t copy_under_lock(tcb_t* tcb, const iovec* pieces, int count, uint64
     return done
 
 
+cdef uint64_t land_behind(host_t* host, tcb_t** slot, const iovec* piece, uint64_t at) noexcept nogil:
+    """Of a connection whose text is coming in: what the device has of it, straight into the buffer from `at` on."""
+    cdef landing_t landing
+    if slot[0].receive_queue.length or host.transport.text_of != slot[0]:
+        return 0
+    landing.slot = slot
+    landing.octets = <uint8_t*> piece.iov_base + at
+    landing.length = piece.iov_len - at
+    landing.filled = 0
+    land(host, &landing)
+    return landing.filled
+
+
 cdef int64_t receive_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int count, uint64_t total,
                             bint peek) noexcept nogil:
     cdef chunk_t* chunks = NULL
@@ -120,8 +137,16 @@ cdef int64_t receive_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int
     cdef int64_t result
     cdef uint64_t stretch
     cdef bint ended = False
+    cdef bint may_land = host.live and count == 1 and not peek
     enter(host)
     result = may_receive(slot[0], &ended) if slot[0] != NULL else STATUS_HANDLE_CLOSED
+    if result == STATUS_WOULD_BLOCK and may_land and total >= WORTH_LANDING:
+        stretch = land_behind(host, slot, pieces, 0)
+        if stretch:
+            result = <int64_t> stretch
+        else:
+            # what has come in meanwhile may be queued instead
+            result = may_receive(slot[0], &ended) if slot[0] != NULL else STATUS_HANDLE_CLOSED
     if result == STATUS_OK and not ended and total:
         stretch = readable_stretch(slot[0])
         if stretch < total:
@@ -147,6 +172,8 @@ cdef int64_t receive_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int
         if slot[0] != NULL:
             # the window may have been closed by just this memory (LIM-2)
             received(slot[0])
+            if may_land and pieces[0].iov_len - result >= WORTH_LANDING:
+                result += <int64_t> land_behind(host, slot, pieces, <uint64_t> result)
         leave(host)
     return result
 

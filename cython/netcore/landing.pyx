@@ -19,8 +19,8 @@ cdef enum:
 
 
 cdef bint may_land(const tcb_t* tcb) noexcept nogil:
-    """Nothing waits before the text that comes next, and nothing in it needs a second look."""
-    if tcb == NULL or tcb.status != STATUS_OK or tcb.receive_shut or tcb.signature != NULL:
+    """Its text is likely to come next, nothing waits before it, and nothing in it needs a second look."""
+    if tcb == NULL or tcb.transport.text_of != tcb or tcb.status != STATUS_OK or tcb.receive_shut or tcb.signature != NULL:
         return False
     if tcb.state != ESTABLISHED and tcb.state != FIN_WAIT_1 and tcb.state != FIN_WAIT_2:
         return False

@@ -33,5 +33,7 @@ cdef bint sleep(host_t* host, waiter_t* waiter, int64_t most) noexcept nogil
 # landed, or `deadline` (ns, at most NEVER) has come: it leads, or follows whoever does. `landing`: NULL, or where text
 # may go past the queue. OUTCOME_NOTHING also when the program should look for signals.
 cdef Outcome wait_together(host_t* host, waiter_t* waiter, landing_t* landing, int64_t deadline) noexcept nogil
+# Lets text land that the device has already, if the caller may lead; no wait but the moment until more of it follows.
+cdef void land(host_t* host, landing_t* landing) noexcept nogil
 # Drives the host in the loop's thread whenever no caller does, until `stopping` or the device is lost.
 cdef void help(host_t* host, int* stopping) noexcept nogil

@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint64_t
 from netcore.device cimport device_due, device_read, device_settle
 from netcore.drive cimport enter, next_deadline, run_deadlines, settle, unlock
 from netcore.host cimport host_t, landing_t
-from netcore.posix cimport POLLIN, load_acquire, monotonic_clock, poll_until, pollfd, read, timespec, write
+from netcore.posix cimport POLLIN, load_acquire, memset, monotonic_clock, poll_until, pollfd, read, timespec, write
 from netcore.storage.deadlines cimport NEVER
 from netcore.storage.links cimport list_append, list_first, list_remove
 from netcore.tcp.tcb cimport waiter_t
@@ -107,8 +107,9 @@ cdef bint take_lead(host_t* host, waiter_t* waiter) noexcept nogil:
     host.lead.leader = waiter
     host.lead.turns += 1
     host.lead.since = now
-    # who led sleeps at the device: when it wakes it finds that it leads no more
+    # who led sleeps at the device: when it wakes it finds that it leads no more, and its buffer may be gone then
     host.sleeping_until = 0
+    host.device.landing = NULL
     return True
 
 
@@ -153,6 +154,34 @@ cdef Outcome lead(host_t* host, waiter_t* waiter, landing_t* landing, int64_t de
             return OUTCOME_READY
         if now >= deadline or not sleep(host, waiter, deadline) or host.lead.leader != waiter:
             return OUTCOME_READY if is_served(waiter, landing) else OUTCOME_NOTHING
+
+
+cdef void land(host_t* host, landing_t* landing) noexcept nogil:
+    cdef waiter_t receiver
+    cdef int64_t content_at = 0
+    cdef int64_t now
+    cdef int count
+    memset(&receiver, 0, sizeof(receiver))
+    receiver.descriptor = -1
+    if not take_lead(host, &receiver):
+        return
+    host.device.landing = landing
+    while landing.filled < landing.length and not host.lead.lost:
+        count = step(host)
+        if host.lead.leader != &receiver or landing.slot[0] == NULL or landing.slot[0].receive_queue.length:
+            break
+        now = monotonic_clock()
+        if count:
+            content_at = now + MORE_TO_LAND
+        if landing.filled < MUCH_LANDED or now >= content_at:
+            break
+        unlock(host)
+        enter(host)
+        if host.lead.leader != &receiver:
+            break
+    if host.lead.leader == &receiver:
+        host.device.landing = NULL
+        give_lead(host)
 
 
 cdef Outcome follow(host_t* host, waiter_t* waiter, int64_t deadline) noexcept nogil:

@@ -99,6 +99,7 @@ def running_stack(
         gateway=None if gateway is None else str(gateway),
         mtu=options.mtu,
         offloads=options.offloads,
+        busy_poll_us=options.busy_poll,
         tunables={"connection_statistics": 1} if options.observed else {},
     )
     inbound, outbound = options.faults.impairments(options.mtu) or (None, None)

@@ -48,7 +48,7 @@ class HostOptions:
 
     tap: device in the current namespace; None: a namespace of its own. address: the stack's; None: the default of the
     place. gateway: None: the default of the place. mtu: bytes of IP packet. capture: pcapng file. offloads: whether
-    superframes and partial checksums are used.
+    superframes and partial checksums are used. busy_poll: microseconds.
     """
 
     tap: str | None = None
@@ -60,6 +60,7 @@ class HostOptions:
     capture: Path | None = None
     observed: bool = True
     control: Path | None = None
+    busy_poll: int = 0
 
 
 def _check(chosen: HostOptions) -> None:
@@ -90,6 +91,13 @@ _HOST_OPTIONS: list[Callable[[Any], Any]] = [
     click.option("--mtu", type=click.IntRange(576, MTU_LIMIT), default=1500, show_default=True, help="Bytes a packet."),
     click.option(
         "--offloads/--no-offloads", default=True, help="Superframes and partial checksums on the device (default: on)."
+    ),
+    click.option(
+        "--busy-poll",
+        type=click.IntRange(0, 1_000_000),
+        default=0,
+        metavar="US",
+        help="Look for frames so many microseconds before sleeping: quick answers for a processor (default: 0).",
     ),
     click.option(
         "--capture",
@@ -125,6 +133,7 @@ def host_options(command: Callable[..., Any]) -> Callable[..., Any]:
         gateway: ipaddress.IPv4Address | None,
         mtu: int,
         offloads: bool,
+        busy_poll: int,
         capture: Path | None,
         control: Path | None,
         unobserved: bool,
@@ -132,7 +141,7 @@ def host_options(command: Callable[..., Any]) -> Callable[..., Any]:
         levels: dict[str, int] | None,
         **rest: Any,
     ) -> Any:
-        host = HostOptions(tap, address, gateway, mtu, offloads, faults, capture, not unobserved, control)
+        host = HostOptions(tap, address, gateway, mtu, offloads, faults, capture, not unobserved, control, busy_poll)
         _check(host)
         logs.configure(levels)
         return command(host=host, **rest)

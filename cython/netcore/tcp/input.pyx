@@ -40,6 +40,8 @@ from netcore.wire.tcp cimport ACK, FIN, RST, SYN, URG, segment_t
 cdef enum:
     # text of at least this size is worth giving away the frame's chunk for, less is copied
     WORTH_A_CHUNK = 16384
+    # more of it is likely to follow at once
+    MORE_THAN_A_WORD = 1024
     # more than a window that is not scaled
     BEYOND_PREDECESSOR = 65537
     # RFC 7323 5.5: after 24 days a timestamp says nothing any more
@@ -371,6 +373,8 @@ cdef void establish(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
 
 
 cdef bint append_text(tcb_t* tcb, segment_t* seg, frame_t* frame) noexcept nogil:
+    if seg.text_length >= MORE_THAN_A_WORD:
+        tcb.transport.text_of = tcb
     if frame != NULL and frame.landed:
         # its receiver has it already, and nothing was waiting before it
         frame.accepted = True

@@ -585,6 +585,8 @@ cdef struct transport_t:
     table_t listeners
     # what was found last, by the low bits of its ports (table.find_entry)
     entry_t* found[64]
+    # whose text came last that was no mere word; for comparison only, it may be gone
+    const void* text_of
     slab_t tcbs
     slab_t timewaits
     slab_t listener_slab
