@@ -6,15 +6,20 @@ from netcore.host cimport host_t, landing_t
 from netcore.leading cimport give_lead, land, step, take_lead
 from netcore.posix cimport iovec, memcpy, memset
 from netcore.storage.chunks cimport chunk_give_list, chunk_t
+from netcore.storage.copy cimport copy_text
 from netcore.tcp.calls cimport may_receive, may_send, receive_chunks, receive_text, received, send_text
+from netcore.tcp.output cimport largest_text
 from netcore.tcp.tcb cimport (
-    STATUS_HANDLE_CLOSED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, STATUS_WOULD_BLOCK, tcb_t, waiter_t,
+    STATUS_HANDLE_CLOSED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, STATUS_WOULD_BLOCK, queue_seq, tcb_t,
+    waiter_t,
 )
 from netcore.tcp.urgent cimport is_late_byte_due, mark_sent_urgent, readable_stretch, take_late_byte
 
 cdef enum:
-    # Bytes copied in before they are sent: as many as a frame carries, so that they are still in the cache then.
+    # bytes copied in one stay in the lock where no superframes are sent
     SLICE = 65536
+    # with so many bytes on their way a send looks for what the peer has acknowledged
+    WORTH_A_LOOK = 131072
     # from this size on bytes are received without holding the lock for the copy
     UNLOCKED_COPY = 16384
     # a buffer with this much room may have more than is queued already
@@ -29,6 +34,18 @@ cdef void make_way(host_t* host, waiter_t* sender) noexcept nogil:
     enter(host)
 
 
+cdef uint64_t slice_of(const tcb_t* tcb, bint first) noexcept nogil:
+    """Bytes to copy before they are sent: what fills a frame, so that they are still in the cache then.
+
+    The first also completes what earlier calls have left unsent.
+    """
+    cdef uint64_t most = largest_text(tcb)
+    cdef uint64_t unsent = tcb.send_queue.length - <uint32_t> (tcb.snd_nxt - queue_seq(tcb))
+    if most == tcb.eff_mss:
+        return SLICE
+    return most - unsent % most if first and unsent < tcb.send_queue.length + most else most
+
+
 cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int count, uint64_t total,
                          bint urgent) noexcept nogil:
     cdef int64_t status = STATUS_OK
@@ -41,7 +58,7 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
     sender.descriptor = -1
     enter(host)
     status = may_send(slot[0], total) if slot[0] != NULL else STATUS_HANDLE_CLOSED
-    room = SLICE
+    room = slice_of(slot[0], True) if status == STATUS_OK else 0
     while status == STATUS_OK and i < count:
         size = pieces[i].iov_len - at
         if size > room:
@@ -57,17 +74,21 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
         if room == 0 and i < count:
             slot[0].corked = True
             make_way(host, &sender)
-            room = SLICE
             if slot[0] == NULL:
                 status = STATUS_HANDLE_CLOSED
             elif slot[0].status != STATUS_OK:
                 status = slot[0].status
             elif slot[0].fin_queued:
                 status = STATUS_SHUT_DOWN
+            else:
+                room = slice_of(slot[0], False)
     if slot[0] != NULL:
         slot[0].corked = False
     if urgent and status == STATUS_OK and total and not mark_sent_urgent(slot[0]):
         status = STATUS_NO_BUFFERS
+    if (host.live and slot[0] != NULL and slot[0].send_queue.length >= WORTH_A_LOOK
+            and (host.lead.leader == &sender or take_lead(host, &sender))):
+        step(host)
     if host.lead.leader == &sender:
         give_lead(host)
     leave(host)
@@ -93,7 +114,7 @@ cdef void scatter(const chunk_t* chunk, const iovec* pieces, int count) noexcept
         size = chunk.end - chunk.start - taken
         if size > pieces[i].iov_len - at:
             size = pieces[i].iov_len - at
-        memcpy(<uint8_t*> pieces[i].iov_base + at, chunk.data + chunk.start + taken, size)
+        copy_text(<uint8_t*> pieces[i].iov_base + at, chunk.data + chunk.start + taken, size)
         at += size
         taken += size
         if taken == chunk.end - chunk.start:

@@ -5,6 +5,10 @@ from netcore.posix cimport iovec, memcpy, memmove
 from netcore.storage.chunks cimport (
     LARGE_CHUNK, SMALL_CHUNK, chunk_give, chunk_give_list, chunk_pool_t, chunk_t, chunk_take,
 )
+from netcore.storage.copy cimport copy_text
+
+cdef enum:
+    CHUNK_OF_ITS_OWN = 48 * 1024
 
 cdef struct byte_queue_t:
     chunk_t* head
@@ -28,13 +32,16 @@ cdef inline void queue_append_chunk(byte_queue_t* queue, chunk_t* chunk) noexcep
 
 cdef inline bint queue_append(byte_queue_t* queue, chunk_pool_t* pool, const uint8_t* octets,
                               uint64_t length) noexcept nogil:
-    """Copies bytes in; False (and the queue as it was but for what fitted) when memory ran out."""
+    """Copies bytes in; False (and the queue as it was but for what fitted) when memory ran out.
+
+    As many as a frame may carry get a chunk of their own, so that the frame is one piece at an even place in a page.
+    """
     cdef uint32_t room
     cdef chunk_t* chunk
     while length:
         chunk = queue.tail
         room = chunk.capacity - chunk.end if chunk != NULL else 0
-        if room == 0:
+        if room == 0 or (room < length and length >= CHUNK_OF_ITS_OWN):
             # a busy queue gets large chunks at once, an idle one stays small
             chunk = chunk_take(pool, SMALL_CHUNK if length + queue.length <= SMALL_CHUNK else LARGE_CHUNK)
             if chunk == NULL:
@@ -42,13 +49,13 @@ cdef inline bint queue_append(byte_queue_t* queue, chunk_pool_t* pool, const uin
             room = chunk.capacity
             if room > length:
                 room = <uint32_t> length
-            memcpy(chunk.data, octets, room)
+            copy_text(chunk.data, octets, room)
             chunk.end = room
             queue_append_chunk(queue, chunk)
         else:
             if room > length:
                 room = <uint32_t> length
-            memcpy(chunk.data + chunk.end, octets, room)
+            copy_text(chunk.data + chunk.end, octets, room)
             chunk.end += room
             queue.length += room
         octets += room
@@ -162,7 +169,7 @@ cdef inline uint64_t queue_copy(const byte_queue_t* queue, uint8_t* destination,
         size = chunk.end - chunk.start
         if size > length - done:
             size = length - done
-        memcpy(destination + done, chunk.data + chunk.start, size)
+        copy_text(destination + done, chunk.data + chunk.start, size)
         done += size
         chunk = chunk.next
     return done
