@@ -1,8 +1,9 @@
 """Large copies go in slices, and those of a receive without the lock, so that no connection waits for another's."""
 
-from libc.stdint cimport int64_t, uint8_t, uint64_t
-from netcore.drive cimport enter, leave
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from netcore.drive cimport enter, host_time, leave, settle
 from netcore.host cimport host_t, landing_t
+from netcore.landing cimport is_in_turn
 from netcore.leading cimport give_lead, land, step, take_lead
 from netcore.posix cimport iovec, memcpy, memset
 from netcore.storage.chunks cimport chunk_give_list, chunk_t
@@ -18,17 +19,34 @@ from netcore.tcp.urgent cimport is_late_byte_due, mark_sent_urgent, readable_str
 cdef enum:
     # bytes copied in one stay in the lock where no superframes are sent
     SLICE = 65536
-    # with so many bytes on their way a send looks for what the peer has acknowledged
+    # after so many bytes a send looks for what the peer has acknowledged
     WORTH_A_LOOK = 131072
+    # one that takes less leaves it to the next wait
+    WORTH_LOOKING_FOR = 4096
     # from this size on bytes are received without holding the lock for the copy
     UNLOCKED_COPY = 16384
     # a buffer with this much room may have more than is queued already
     WORTH_LANDING = 32768
 
 
-cdef void make_way(host_t* host, waiter_t* sender) noexcept nogil:
-    """Between two slices: what was taken leaves, ACKs that make room for more come in, and others get the lock."""
-    if host.live and (host.lead.leader == sender or take_lead(host, sender)):
+cdef uint64_t unsent(const tcb_t* tcb) noexcept nogil:
+    return tcb.send_queue.length - <uint32_t> (tcb.snd_nxt - queue_seq(tcb))
+
+
+cdef bint is_look_due(const tcb_t* tcb, uint64_t since) noexcept nogil:
+    """Whether to look for ACKs: they would let go what waits, or free the memory of what is on its way."""
+    return (since >= WORTH_A_LOOK and tcb.send_queue.length >= WORTH_A_LOOK) or unsent(tcb) > largest_text(tcb)
+
+
+cdef void make_way(host_t* host, tcb_t** slot, waiter_t* sender, uint64_t* since) noexcept nogil:
+    """Between two slices: what was taken leaves, ACKs that make room for more come in, and others get the lock.
+
+    since: bytes taken since the last look for ACKs.
+    """
+    settle(host, host_time(host))
+    if (host.live and slot[0] != NULL and is_look_due(slot[0], since[0])
+            and (host.lead.leader == sender or take_lead(host, sender))):
+        since[0] = 0
         step(host)
     leave(host)
     enter(host)
@@ -40,10 +58,10 @@ cdef uint64_t slice_of(const tcb_t* tcb, bint first) noexcept nogil:
     The first also completes what earlier calls have left unsent.
     """
     cdef uint64_t most = largest_text(tcb)
-    cdef uint64_t unsent = tcb.send_queue.length - <uint32_t> (tcb.snd_nxt - queue_seq(tcb))
+    cdef uint64_t waiting = unsent(tcb)
     if most == tcb.eff_mss:
         return SLICE
-    return most - unsent % most if first and unsent < tcb.send_queue.length + most else most
+    return most - waiting % most if first else most
 
 
 cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int count, uint64_t total,
@@ -52,6 +70,7 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
     cdef uint64_t room = 0
     cdef uint64_t at = 0
     cdef uint64_t size
+    cdef uint64_t since = 0
     cdef waiter_t sender
     cdef int i = 0
     memset(&sender, 0, sizeof(sender))
@@ -68,12 +87,13 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
             break
         at += size
         room -= size
+        since += size
         if at == pieces[i].iov_len:
             i += 1
             at = 0
         if room == 0 and i < count:
             slot[0].corked = True
-            make_way(host, &sender)
+            make_way(host, slot, &sender, &since)
             if slot[0] == NULL:
                 status = STATUS_HANDLE_CLOSED
             elif slot[0].status != STATUS_OK:
@@ -86,7 +106,7 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
         slot[0].corked = False
     if urgent and status == STATUS_OK and total and not mark_sent_urgent(slot[0]):
         status = STATUS_NO_BUFFERS
-    if (host.live and slot[0] != NULL and slot[0].send_queue.length >= WORTH_A_LOOK
+    if (host.live and since >= WORTH_LOOKING_FOR and slot[0] != NULL and slot[0].send_queue.length >= WORTH_A_LOOK
             and (host.lead.leader == &sender or take_lead(host, &sender))):
         step(host)
     if host.lead.leader == &sender:
@@ -141,7 +161,7 @@ cdef uint64_t copy_under_lock(tcb_t* tcb, const iovec* pieces, int count, uint64
 cdef uint64_t land_behind(host_t* host, tcb_t** slot, const iovec* piece, uint64_t at) noexcept nogil:
     """Of a connection whose text is coming in: what the device has of it, straight into the buffer from `at` on."""
     cdef landing_t landing
-    if slot[0].receive_queue.length or host.transport.text_of != slot[0]:
+    if slot[0].receive_queue.length or not is_in_turn(slot[0]):
         return 0
     landing.slot = slot
     landing.octets = <uint8_t*> piece.iov_base + at

@@ -7,7 +7,10 @@ connection is left in a receiver's buffer.
 
 from libc.stdint cimport uint8_t, uint32_t
 from netcore.host cimport host_t
+from netcore.tcp.tcb cimport tcb_t
 
+# Whether the next frame of text is likely to be this connection's, since the last ones were.
+cdef bint is_in_turn(const tcb_t* tcb) noexcept nogil
 # Octets before the text in the frame that the connection of the host's landing expects next, virtio header included;
 # 0: no text of it may land now.
 cdef uint32_t headers_before_landing(const host_t* host) noexcept nogil

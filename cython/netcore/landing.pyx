@@ -11,6 +11,7 @@ from netcore.wire.tcp cimport ACK, FIN, RST, SYN, TCP_HEADER_LENGTH, URG
 from netcore.wire.vnet cimport VNET_HEADER_LENGTH
 
 cdef enum:
+    LIKELY = 2
     TIMESTAMPS_LENGTH = 12
     # NOP, NOP, kind 8, length 10 (RFC 7323 appendix A)
     TIMESTAMPS_BEGIN = 0x0101080a
@@ -18,9 +19,14 @@ cdef enum:
     VERSION_AND_LENGTH = 0x45
 
 
+cdef bint is_in_turn(const tcb_t* tcb) noexcept nogil:
+    """A wrong guess costs two copies, so the last frames of text must all have been this connection's."""
+    return tcb.transport.text_of == tcb and tcb.transport.text_run >= LIKELY
+
+
 cdef bint may_land(const tcb_t* tcb) noexcept nogil:
     """Its text is likely to come next, nothing waits before it, and nothing in it needs a second look."""
-    if tcb == NULL or tcb.transport.text_of != tcb or tcb.status != STATUS_OK or tcb.receive_shut or tcb.signature != NULL:
+    if tcb == NULL or not is_in_turn(tcb) or tcb.status != STATUS_OK or tcb.receive_shut or tcb.signature != NULL:
         return False
     if tcb.state != ESTABLISHED and tcb.state != FIN_WAIT_1 and tcb.state != FIN_WAIT_2:
         return False

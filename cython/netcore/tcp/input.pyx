@@ -374,6 +374,7 @@ cdef void establish(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
 
 cdef bint append_text(tcb_t* tcb, segment_t* seg, frame_t* frame) noexcept nogil:
     if seg.text_length >= MORE_THAN_A_WORD:
+        tcb.transport.text_run = tcb.transport.text_run + 1 if tcb.transport.text_of == tcb else 0
         tcb.transport.text_of = tcb
     if frame != NULL and frame.landed:
         # its receiver has it already, and nothing was waiting before it

@@ -1,6 +1,6 @@
 """next_segment: which segment may go now (RFC 9293 3.8, 3.8.6.2; SND-2 to SND-5)."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 from netcore.tcp.tcb cimport segment_out_t, tcb_t
 
 # A whole number of full segments that one frame may carry (bytes).

@@ -587,6 +587,8 @@ cdef struct transport_t:
     entry_t* found[64]
     # whose text came last that was no mere word; for comparison only, it may be gone
     const void* text_of
+    # how often it did in a row
+    uint32_t text_run
     slab_t tcbs
     slab_t timewaits
     slab_t listener_slab
