@@ -77,7 +77,9 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
     sender.descriptor = -1
     enter(host)
     status = may_send(slot[0], total) if slot[0] != NULL else STATUS_HANDLE_CLOSED
-    room = slice_of(slot[0], True) if status == STATUS_OK else 0
+    # what is urgent is marked when all of it is there, and none may leave before
+    if status == STATUS_OK:
+        room = slice_of(slot[0], True) if not urgent else total
     while status == STATUS_OK and i < count:
         size = pieces[i].iov_len - at
         if size > room:
