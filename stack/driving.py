@@ -58,6 +58,18 @@ class Wait(Wakeable, Protocol):
         """
 
 
+class WholeFrames:
+    """A wait whose frames are handed in whole, so that no text goes past its connection's queue."""
+
+    def wait(self, watches: Sequence[Watch], deadline: int | None) -> bool:
+        """As `Wait.wait`."""
+        raise NotImplementedError
+
+    def receive_into(self, endpoint: Endpoint, buffer: Buffer, watches: Sequence[Watch], deadline: int | None) -> int:
+        """As `wait`: 0, or -1 for False."""
+        return 0 if self.wait(watches, deadline) else -1
+
+
 class Driver(Protocol):
     """What the provider needs of a driver."""
 
@@ -178,7 +190,7 @@ class Agenda:
         return heapq.heappop(self._items)[2]
 
 
-class _VirtualTime:
+class _VirtualTime(WholeFrames):
     """The wait of the drivers under virtual time, over `_next_time` and `_carry_out`. For one thread only."""
 
     def __init__(self, patience: int) -> None:
@@ -222,10 +234,6 @@ class _VirtualTime:
             if time > end:
                 raise NothingScheduled(f"{self._patience // SECOND} virtual seconds have not ended this wait")
             self._carry_out(max(time, self.now()))
-
-    def receive_into(self, endpoint: Endpoint, buffer: Buffer, watches: Sequence[Watch], deadline: int | None) -> int:
-        """As `wait`: 0, or -1 for False. Frames are handed in whole, so no text goes past its queue."""
-        return 0 if self.wait(watches, deadline) else -1
 
     def run_until(self, time: int) -> None:
         """Carries out everything due by `time` (ns) and sets the clock to it."""

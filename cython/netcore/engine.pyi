@@ -155,12 +155,15 @@ class Engine:
 
 def tunable_names() -> dict[str, int]:
     """Every tunable and its default."""
+
 def congestion_names() -> list[str]:
     """The congestion control algorithms, the default one first (REC-5)."""
 
 def state_name(state: int) -> str:
     """The RFC 9293 name of a state number."""
+
 def transitions() -> list[tuple[str, str]]:
     """The table of legal transitions, as pairs of state names."""
+
 def build_information() -> dict[str, Any]:
     """Compiler, sanitizer and directives this core was built with."""

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from netcore.engine import Engine
-from stack.driving import Wait, Watch
+from stack.driving import Wait, Watch, WholeFrames
 
 
 class WouldBlock(Exception):
@@ -24,7 +24,7 @@ def _ready(watches: Sequence[Watch]) -> bool:
     return any(handle.readiness & bits for handle, bits in watches)
 
 
-class BlockingCall:
+class BlockingCall(WholeFrames):
     """One call in a thread of its own; `finished` is the time (ns) of its return, None while it waits."""
 
     def __init__(self, clock: "Clock", body: Callable[[], object]) -> None:
@@ -100,7 +100,7 @@ class _OfThread(threading.local):
     call: BlockingCall | None = None
 
 
-class Clock:
+class Clock(WholeFrames):
     """Virtual time of one engine, driven by the script; `stack.driving.Driver` for the provider.
 
     start: ns on the engine's clock of the script's time 0. tolerance: ns that a call which returns at once may take.

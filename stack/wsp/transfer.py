@@ -198,7 +198,7 @@ def _finish_receive(provider: "Provider", socket: "Socket", buffers: Any, status
 
     # RECV-15: the option has no effect on a socket that is not overlapped.
     timeout = socket.options.receive_timeout if socket.overlapped else 0
-    landing = None if peek or isinstance(buffers, list) else buffers
+    landing = None if peek or isinstance(buffers, list) else (endpoint, buffers)
     return complete(provider, socket, attempt, socket.receive_watches, timeout, landing)
 
 

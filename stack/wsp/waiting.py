@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from typing_extensions import Buffer
 
+from netcore.endpoint import Endpoint
 from stack.driving import Watch
 from stack.wsp.constants import WSAEINTR, WSAETIMEDOUT
 from stack.wsp.errors import EntryFailure
@@ -24,12 +25,12 @@ def complete(
     attempt: Callable[[], Result | None],
     watches: Sequence[Watch],
     timeout: int = 0,
-    landing: Buffer | None = None,
+    landing: tuple[Endpoint, Buffer] | None = None,
 ) -> Result:
     """Calls `attempt` until it returns a result, and waits for `watches` in between.
 
     attempt: returns None when it would block. timeout: ms for the whole, 0 for no limit.
-    landing: where text of the first watch's connection may go while this waits, for an `attempt` that gives a count.
+    landing: where text of a connection may go while this waits, for an `attempt` that gives a count of bytes.
     Raises EntryFailure: WSAEINTR when the socket is closed meanwhile (CLOSE-2, ACPT-14); WSAETIMEDOUT; what `attempt`
     raises. The provider's lock must not be held.
     """
@@ -47,7 +48,7 @@ def complete(
             if landing is None:
                 ready = wait.wait(watches, deadline)
             else:
-                landed = wait.receive_into(watches[0][0], landing, watches, deadline)
+                landed = wait.receive_into(*landing, watches, deadline)
                 if landed > 0:
                     return cast(Result, landed)
                 ready = not landed

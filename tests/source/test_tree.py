@@ -16,6 +16,7 @@ LONG_FILES: dict[str, str] = {
     "LICENSE": "the licence's own text",
     "cython/netcore/endpoint.pyx": "one class: the calls of a connection",
     "cython/netcore/impair.pyx": "every fault of a link in the one order in which fate is drawn, and its Python face",
+    "cython/netcore/tcp/input.pyx": "the steps of RFC 9293 3.10.7 in their order, every one in sight of the next",
     "cython/netcore/tcp/tcb.pxd": "the structs of a connection, its listener and its host refer to one another",
 }
 

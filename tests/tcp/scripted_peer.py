@@ -152,8 +152,10 @@ class Host:
         """Ends everything and checks that nothing is left and that no illegal transition was tried."""
         for endpoint in self.endpoints:
             endpoint.abort()
-        for handle in (*self.listeners, *self.services):
-            handle.close()
+        for listener in self.listeners:
+            listener.close()
+        for service in self.services:
+            service.close()
         self.advance(3600 * SECOND)
         self.engine.frames_to_send()
         self.engine.events()
