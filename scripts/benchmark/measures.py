@@ -115,6 +115,12 @@ MEASURES = {
     "echo-across": _echo(
         "the same, each end on a processor of its own", BULK_ENDS, (at_most(1.2, "ceiling"),), "apart"
     ),
+    "echo-across-busy": _echo(
+        "the same, our end polls in place of sleeping",
+        ("ceiling-busy", "wspstack-busy"),
+        (at_most(1.5, "ceiling-busy", end="wspstack-busy"),),
+        "apart",
+    ),
     "connect": Measure(
         "connect, 1 byte there and back, reset, 16 at a time; server in Python",
         "per s",
