@@ -11,10 +11,11 @@ def make_send(
 ) -> _Entry:
     """Returns the entry WSPSend over the sockets in `live` (SocketHandles by descriptor).
 
-    number, integer: the ctypes types of lpNumberOfBytesSent and of lpErrno, 32 bits each. codes: of statuses
-    that say all (WOULD_BLOCK of a non-blocking socket, a reset ...). finish: called with (socket, buffer, status,
-    lpErrno) after an attempt that failed with another status; returns the count, or -1 when it has stored a code. general: the whole entry, for arguments of
-    any other kind than one bytes, bytearray or memoryview without flags and overlapped structure.
+    number, integer: the ctypes types of lpNumberOfBytesSent and of lpErrno, 32 bits each. codes: of statuses that say
+    all (WOULD_BLOCK of a non-blocking socket, a reset ...). finish: called with (socket, buffer, status, lpErrno) after
+    an attempt that failed with another status; returns the count, or -1 when it has stored a code. general: the whole
+    entry, for arguments of any other kind than one bytes, bytearray or memoryview without flags and overlapped
+    structure.
     """
 
 def make_receive(
