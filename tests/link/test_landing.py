@@ -1,0 +1,187 @@
+"""Text that is read from the device straight into the buffer of the call that waits for it, and who drives meanwhile.
+
+The live host has a Loop that nobody runs, so that the calls of the test drive it; its peer is an engine driven by hand.
+"""
+
+import contextlib
+import os
+import select
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from netcore.endpoint import ACCEPTABLE, READABLE, WOULD_BLOCK, Endpoint
+from netcore.engine import Engine
+from netcore.listener import Listener
+from netcore.loop import Loop
+from netcore.waiter import Waiter
+from tests.link.wire import HOST, HOST_MAC, PEER, PEER_MAC, SECOND, dotted
+
+MSS = 1448
+FILL = 0xA5
+PATIENCE = 20 * SECOND
+
+
+class Stage:
+    """A live host at HOST that only calls drive, and a peer whose frames pass through the test's hands."""
+
+    def __init__(self, *, vnet: bool) -> None:
+        ours, self.far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        self.ours = ours
+        self.vnet = vnet
+        shared = {"prefix": 24, "vnet_header": vnet, "offloads": vnet}
+        self.host = Engine(address=dotted(HOST), mac=HOST_MAC, seed=bytes(16), **shared)  # type: ignore[arg-type]
+        self.peer = Engine(address=dotted(PEER), mac=PEER_MAC, seed=bytes(range(16)), **shared)  # type: ignore[arg-type]
+        self.loop = Loop(self.host, ours.fileno())
+        self.waiter = Waiter(self.host)
+        self.peer.advance(self.host.now)
+        self.listener = self.host.listen(None, 80, 8)
+
+    def frames(self) -> list[bytes]:
+        """What the peer wants to send, after all that the host has sent has come to it."""
+        while select.select([self.far], [], [], 0)[0]:
+            self.peer.frame_arrives(self.far.recv(70000), self.host.now)
+        return self.peer.frames_to_send()
+
+    def turn(self) -> bool:
+        """All frames of both sides move once; False when there were none of the peer's."""
+        frames = self.frames()
+        for frame in frames:
+            self.far.send(frame)
+        self.waiter.wait((), self.host.now)
+        return bool(frames)
+
+    def connection(self, port: int) -> tuple[Endpoint, Endpoint]:
+        """A connection whose window is open: the host's end and the peer's."""
+        theirs = self.peer.connect(port, (HOST, 80))
+        assert isinstance(theirs, Endpoint)
+        assert isinstance(self.listener, Listener)
+        while not self.listener.readiness & ACCEPTABLE:
+            self.turn()
+        ours = self.listener.accept()
+        assert isinstance(ours, Endpoint)
+        while self.turn():
+            pass
+        return ours, theirs
+
+    def make_likely(self, ours: Endpoint, theirs: Endpoint) -> None:
+        """Three segments of one connection in a row, received the ordinary way."""
+        for _ in range(3):
+            theirs.send(bytes(MSS))
+            while not ours.readiness & READABLE:
+                self.turn()
+            assert ours.receive_into(bytearray(4 * MSS)) == MSS
+            while self.turn():
+                pass
+
+    def receive(self, endpoint: Endpoint, buffer: bytearray) -> int:
+        return self.waiter.receive_into(endpoint, buffer, [(endpoint, READABLE)], self.host.now + PATIENCE)
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "vnet"])
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    found = Stage(vnet=request.param)
+    with contextlib.closing(found.waiter), contextlib.closing(found.ours), contextlib.closing(found.far):
+        yield found
+        found.loop.close()
+
+
+def send(stage: Stage, endpoint: Endpoint, text: bytes, change: Callable[[bytes], bytes] = bytes) -> None:
+    """Puts the frames of `text` before the host, which has not looked yet."""
+    assert endpoint.send(text) == len(text)
+    frames = stage.frames()
+    assert frames
+    for frame in frames:
+        stage.far.send(change(frame))
+
+
+def test_text_that_comes_while_a_receive_waits_lands_in_its_buffer(stage: Stage) -> None:
+    ours, theirs = stage.connection(1001)
+    stage.make_likely(ours, theirs)
+    text, buffer = os.urandom(MSS), bytearray([FILL]) * (4 * MSS)
+    send(stage, theirs, text)
+    assert stage.receive(ours, buffer) == MSS
+    assert buffer[:MSS] == text
+    assert set(buffer[MSS:]) <= {FILL, 0}
+    assert ours.receive_into(bytearray(MSS)) == WOULD_BLOCK, "what landed is not in the queue as well"
+
+
+def test_text_beyond_the_buffer_waits_in_the_queue(stage: Stage) -> None:
+    ours, theirs = stage.connection(1001)
+    stage.make_likely(ours, theirs)
+    text, buffer, rest = os.urandom(MSS), bytearray(600), bytearray(MSS)
+    send(stage, theirs, text)
+    assert stage.receive(ours, buffer) == 600
+    assert buffer == text[:600]
+    assert ours.receive_into(rest) == MSS - 600
+    assert rest[: MSS - 600] == text[600:]
+
+
+def test_text_of_another_connection_leaves_nothing_in_the_buffer(stage: Stage) -> None:
+    ours, theirs = stage.connection(1001)
+    second, their_second = stage.connection(1002)
+    stage.make_likely(ours, theirs)
+    secret, buffer = os.urandom(MSS), bytearray([FILL]) * (4 * MSS)
+    send(stage, their_second, secret)
+    send(stage, theirs, b"mine")
+    # the guess was wrong: the frame goes where it belongs, and ours comes after it in the ordinary way
+    count = stage.receive(ours, buffer)
+    assert count in (0, 4)
+    assert set(buffer[count:]) <= {FILL, 0}
+    got = bytearray(2 * MSS)
+    assert second.receive_into(got) == MSS
+    assert got[:MSS] == secret
+    if not count:
+        count = ours.receive_into(buffer)
+    assert buffer[:count] == b"mine"
+
+
+def test_segment_that_is_refused_leaves_nothing_in_the_buffer(stage: Stage) -> None:
+    """A timestamp from before is found out only behind the guess (PAWS, RFC 7323 5.3)."""
+    ours, theirs = stage.connection(1001)
+    stage.make_likely(ours, theirs)
+    buffer = bytearray([FILL]) * (4 * MSS)
+    skip = 10 if stage.vnet else 0
+
+    def age(frame: bytes) -> bytes:
+        at = skip + 14 + 20 + 20 + 4
+        old = (int.from_bytes(frame[at : at + 4]) - (1 << 30)) % (1 << 32)
+        return frame[:at] + old.to_bytes(4) + frame[at + 4 :]
+
+    refused = stage.host.counters()["PAWSEstab"] + stage.host.counters()["InCsumErrors"]
+    send(stage, theirs, os.urandom(MSS), age)
+    assert stage.waiter.receive_into(ours, buffer, [(ours, READABLE)], stage.host.now) == -1
+    assert set(buffer) <= {FILL, 0}
+    assert stage.host.counters()["PAWSEstab"] + stage.host.counters()["InCsumErrors"] > refused
+
+
+def test_calls_that_wait_drive_a_host_whose_loop_does_not_run(stage: Stage) -> None:
+    ours, theirs = stage.connection(1001)
+    before = stage.loop.counters()["turns"]
+    send(stage, theirs, b"hello")
+    assert stage.waiter.wait([(ours, READABLE)], stage.host.now + PATIENCE)
+    assert stage.loop.counters()["turns"] == before + 1
+
+
+def test_long_send_leaves_in_full_frames(stage: Stage) -> None:
+    """Between two slices of one call no frame goes that the rest of the call would have filled."""
+    ours, theirs = stage.connection(1001)
+    ours.nodelay = True
+    text = os.urandom(300_000)
+    assert ours.send(text) == len(text)
+    sizes, got, buffer = [], bytearray(), bytearray(len(text))
+    while len(got) < len(text):
+        while select.select([stage.far], [], [], 0)[0]:
+            frame = stage.far.recv(70000)
+            sizes.append(len(frame))
+            stage.peer.frame_arrives(frame, stage.host.now)
+        while (count := theirs.receive_into(buffer)) > 0:
+            got += buffer[:count]
+        for frame in stage.peer.frames_to_send():
+            stage.far.send(frame)
+        stage.waiter.wait((), stage.host.now)
+    assert bytes(got) == text
+    whole = [size for size in sizes if size > 200]
+    assert sum(size < MSS for size in whole) <= 2, whole
