@@ -16,12 +16,13 @@ cdef enum:
     # the helper looks this often whether callers still lead, less often the longer they do: each look costs one of them
     # the processor
     TICK = 1000000
-    LONGEST_TICK = 4000000
+    LONGEST_TICK = 8000000
     # after so many looks at one and the same leader it sleeps until it is told
     QUIET_TICKS = 16
     # a caller that has led so long (ns) is one whose wait is long, and gives way to the next that waits
     LONG_LEAD = 1000000
-    # callers that stay away longer than this (ns) between two waits hand the lead to a follower when they go
+    # callers that stay away longer than this (ns) between two waits hand the lead on when they go, to a follower if there
+    # is one
     LONG_ABSENCE = 200000
     LONGEST_ABSENCE = 10000000
     # A caller to whom so much text has come goes on looking for more of it so long (ns) before it is content.
@@ -117,11 +118,11 @@ cdef void give_lead(host_t* host) noexcept nogil:
     host.lead.leader = NULL
     host.sleeping_until = 0
     host.lead.left = monotonic_clock()
-    if host.lead.helper_rests:
+    if host.lead.absence > LONG_ABSENCE and host.lead.followers.first != NULL:
+        tell(<waiter_t*> list_first(&host.lead.followers))
+    elif host.lead.absence > LONG_ABSENCE or host.lead.helper_rests:
         host.lead.helper_rests = False
         tell(&host.lead.helper)
-    if host.lead.followers.first != NULL and host.lead.absence > LONG_ABSENCE:
-        tell(<waiter_t*> list_first(&host.lead.followers))
 
 
 cdef bint is_served(const waiter_t* waiter, const landing_t* landing) noexcept nogil:
@@ -219,8 +220,12 @@ cdef Outcome wait_together(host_t* host, waiter_t* waiter, landing_t* landing, i
     return outcome
 
 
-cdef void watch_callers(host_t* host, int64_t tick, int* quiet) noexcept nogil:
-    """Callers lead: a tick passes, or all the time until one that has led for long gives up the lead."""
+cdef bint watch_callers(host_t* host, int64_t tick, int* quiet) noexcept nogil:
+    """Callers lead: a tick passes, or all the time until one that has led for long gives up the lead.
+
+    True: one that will stay away has said so.
+    """
+    cdef bint told = False
     cdef pollfd entry
     cdef timespec timeout
     cdef uint64_t value
@@ -234,8 +239,10 @@ cdef void watch_callers(host_t* host, int64_t tick, int* quiet) noexcept nogil:
     if poll_until(&entry, 1, NULL if quiet[0] >= QUIET_TICKS else &timeout) > 0:
         read(entry.fd, &value, 8)
         quiet[0] = 0
+        told = True
     enter(host)
     host.lead.helper_rests = False
+    return told and host.lead.absence > LONG_ABSENCE
 
 
 cdef void help(host_t* host, int* stopping) noexcept nogil:
@@ -262,7 +269,8 @@ cdef void help(host_t* host, int* stopping) noexcept nogil:
         elif not host.lead.lost:
             quiet = quiet + 1 if host.lead.leader != NULL and host.lead.turns == turns else 0
             turns = host.lead.turns
-            watch_callers(host, tick, &quiet)
+            if watch_callers(host, tick, &quiet):
+                turns = host.lead.turns
             if tick < LONGEST_TICK:
                 tick *= 2
     unlock(host)
