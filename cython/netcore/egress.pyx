@@ -69,7 +69,8 @@ cdef bint take_segment(host_t* host, segment_out_t* segment, int64_t now) noexce
     return False
 
 
-cdef inline void put_link_header(host_t* host, outgoing_t* out, uint64_t destination, uint16_t ethertype) noexcept nogil:
+cdef inline void put_link_header(host_t* host, outgoing_t* out, uint64_t destination,
+                                 uint16_t ethertype) noexcept nogil:
     """pieces[0] is the header from the link on; the virtio header is the device's to put before it."""
     cdef uint8_t* network = <uint8_t*> out.pieces[0].iov_base
     if not host.interface.ethernet:

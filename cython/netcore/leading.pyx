@@ -13,16 +13,15 @@ cdef enum:
     # While connections live the leader looks at its deadlines this often (ns) at least, so that calls which arm a later
     # one, as every send does, need not wake it.
     LONGEST_SLEEP = 10000000
-    # the helper looks this often whether callers still lead, less often the longer they do: each look costs one of them
-    # the processor
+    # the helper looks this often whether callers still lead, less often the longer they do: each look costs one of
+    # them the processor
     TICK = 1000000
     LONGEST_TICK = 8000000
     # after so many looks at one and the same leader it sleeps until it is told
     QUIET_TICKS = 16
     # a caller that has led so long (ns) is one whose wait is long, and gives way to the next that waits
     LONG_LEAD = 1000000
-    # callers that stay away longer than this (ns) between two waits hand the lead on when they go, to a follower if there
-    # is one
+    # callers that stay away longer than this (ns) between two waits hand the lead on when they go, best to a follower
     LONG_ABSENCE = 200000
     LONGEST_ABSENCE = 10000000
     # A caller to whom so much text has come goes on looking for more of it so long (ns) before it is content.

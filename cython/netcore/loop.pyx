@@ -1,7 +1,7 @@
 """The helper of a live host: its thread drives when no caller does; the GIL is never taken in between."""
 
 cimport cython
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 from netcore.drive cimport enter, unlock
 from netcore.engine cimport Engine
 from netcore.host cimport host_t

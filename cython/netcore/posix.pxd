@@ -125,6 +125,18 @@ cdef extern from *:
 
 cdef extern from *:
     """
+    #include <string.h>
+    /* memcpy of a size that the compiler shall know nothing of, or it puts the processor's string instruction there */
+    static inline void copy_block(void *destination, const void *source, size_t size)
+    {
+        __asm__("" : "+r"(size));
+        memcpy(destination, source, size);
+    }
+    """
+    void copy_block(void* destination, const void* source, size_t size) nogil
+
+cdef extern from *:
+    """
     /* value * numerator / denominator without overflow on the way; nothing negative, denominator not 0 */
     static inline int64_t scale(int64_t value, int64_t numerator, int64_t denominator)
     {

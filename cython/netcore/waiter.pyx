@@ -1,4 +1,4 @@
-"""Waiting for any number of handles: the thread drives the host meanwhile, or sleeps, without the GIL; signals count."""
+"""Waiting for any number of handles: without the GIL the thread drives the host meanwhile, or sleeps; signals tell."""
 
 cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
