@@ -129,7 +129,8 @@ cdef bint is_served(const waiter_t* waiter, const landing_t* landing) noexcept n
 
 
 cdef Outcome lead(host_t* host, waiter_t* waiter, landing_t* landing, int64_t deadline) noexcept nogil:
-    cdef int64_t busy_until = 0
+    # what a program does between two waits is no reason to think that no frame will follow
+    cdef int64_t busy_until = monotonic_clock() + host.lead.busy_poll if host.lead.busy_poll else 0
     cdef int64_t now
     cdef int count
     while True:
