@@ -51,7 +51,7 @@ EXAMPLES = "\b\nMeasures:\n" + "\n".join(
 
 @contextlib.contextmanager
 def preferred() -> Iterator[None]:
-    """Lets the scheduler prefer this session to others for the block, as far as we may."""
+    """Lets the scheduler prefer what this program starts to all else for the block, as far as we may."""
     # Within a group of the scheduler (sched(7), autogroup) nice values say nothing to other groups.
     group = Path("/proc/self/autogroup")
     before = None
