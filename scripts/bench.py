@@ -8,13 +8,12 @@ order. A target is judged by the median over the rounds of the ratio within a ro
 needs none is measured.
 """
 
-import contextlib
 import json
 import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ try:
 
     from scripts.benchmark.ends import Site
     from scripts.benchmark.measures import DEFAULT, MEASURES, Measure
+    from scripts.benchmark.preference import preferred
     from scripts.benchmark.programs import CannotCompile, compile_programs
     from scripts.benchmark.recipes import RECIPES
     from scripts.benchmark.running import IDLE, Pace, Rounds, Run
@@ -41,29 +41,11 @@ except ModuleNotFoundError as missing:
         os.execv(PYTHON, [str(PYTHON), *sys.argv])
     sys.exit(f"bench: {missing}: make the environment with ./scripts/run --once, then try again")
 
-PREFERENCE = "-20"  # the strongest nice value
 FORMATS = (".png", ".svg", ".pdf")
 WIDTH = 120  # columns that the tables need
 EXAMPLES = "\b\nMeasures:\n" + "\n".join(
     f"  {name:18}{measure.meaning}{' (only when named)' if measure.asked else ''}" for name, measure in MEASURES.items()
 )
-
-
-@contextlib.contextmanager
-def preferred() -> Iterator[None]:
-    """Lets the scheduler prefer what this program starts to all else for the block, as far as we may."""
-    # Within a group of the scheduler (sched(7), autogroup) nice values say nothing to other groups.
-    group = Path("/proc/self/autogroup")
-    before = None
-    with contextlib.suppress(OSError):
-        before = group.read_text().rsplit("nice", 1)[1].strip()
-        group.write_text(PREFERENCE)
-    try:
-        yield
-    finally:
-        if before is not None:
-            with contextlib.suppress(OSError):
-                group.write_text(before)
 
 
 def reason_for_no_lab() -> str | None:
