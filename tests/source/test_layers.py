@@ -22,7 +22,7 @@ PACKAGES: dict[str, set[str]] = {
 # Levels of the core from left to right. A module may use those of levels to its left; modules of one level do not use
 # each other. A package stands for all its modules; where it has levels of its own they follow below.
 CORE_LEVELS: list[str] = [
-    "posix",
+    "posix lanes",
     "wire",
     "storage",
     "crypto",

@@ -2,6 +2,10 @@
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from netcore.lanes cimport (
+    LANES_OCTETS, LANES_WORDS, add_to_all, add_to_all_narrow, differ_from_all, differ_from_all_narrow, sum_halves,
+    sum_halves_narrow,
+)
 from netcore.posix cimport calloc, free, iovec, memcpy
 from netcore.storage.byte_queue cimport (
     byte_queue_t, queue_append, queue_append_chunk, queue_append_queue, queue_clear, queue_copy, queue_drop,
@@ -15,6 +19,7 @@ from netcore.storage.deadlines cimport (
 from netcore.storage.links cimport (
     link_t, list_append, list_first, list_insert_behind, list_last, list_prepend, list_remove, list_t,
 )
+from netcore.storage.pattern cimport pattern_fill, pattern_first_wrong, pattern_fits, pattern_open, pattern_t
 from netcore.storage.random cimport random_below, random_next, random_t
 from netcore.storage.siphash cimport hash_key_t, siphash
 from netcore.storage.slab cimport slab_close, slab_give, slab_open, slab_t, slab_take
@@ -293,3 +298,49 @@ def hash_words(uint64_t k0, uint64_t k1, words):
     for place, word in enumerate(words):
         buffer[place] = word
     return siphash(&key, buffer, len(words))
+
+
+def sums_of_halves(bytes octets):
+    """Of all whole blocks: as this processor takes them, and as any does."""
+    cdef const uint8_t* at = octets
+    return sum_halves(at, len(octets) // LANES_OCTETS), sum_halves_narrow(at, len(octets) // LANES_OCTETS)
+
+
+def add_and_compare(words, uint64_t addend, int wrong):
+    """Octets that add_to_all writes, both ways, and whether one wrong bit is found in them, both ways."""
+    cdef uint64_t* from_ = <uint64_t*> calloc(len(words), 8)
+    cdef bytes one = bytes(8 * len(words)), other = bytes(8 * len(words))
+    cdef uint8_t* first = <uint8_t*> <char*> one
+    cdef uint8_t* second = <uint8_t*> <char*> other
+    cdef size_t blocks = len(words) // LANES_WORDS
+    for index, word in enumerate(words):
+        from_[index] = word
+    add_to_all(first, from_, addend, blocks)
+    add_to_all_narrow(second, from_, addend, blocks)
+    right = differ_from_all(first, from_, addend, blocks) or differ_from_all_narrow(second, from_, addend, blocks)
+    first[wrong // 8] ^= <uint8_t> (1 << wrong % 8)
+    second[wrong // 8] ^= <uint8_t> (1 << wrong % 8)
+    found = differ_from_all(first, from_, addend, blocks), differ_from_all_narrow(second, from_, addend, blocks)
+    first[wrong // 8] ^= <uint8_t> (1 << wrong % 8)
+    second[wrong // 8] ^= <uint8_t> (1 << wrong % 8)
+    free(from_)
+    return one, other, bool(right), [bool(each) for each in found]
+
+
+cdef class Pattern:
+    """The bytes of streams."""
+    cdef pattern_t pattern
+
+    def __cinit__(self, uint64_t seed):
+        pattern_open(&self.pattern, seed)
+
+    def fill(self, uint64_t key, uint64_t offset, uint64_t length):
+        cdef bytes found = PyBytes_FromStringAndSize(NULL, length)
+        pattern_fill(&self.pattern, key, offset, <uint8_t*> <char*> found, length)
+        return found
+
+    def first_wrong(self, uint64_t key, uint64_t offset, bytes octets):
+        """None: they fit, and none is wrong."""
+        place = pattern_first_wrong(&self.pattern, key, offset, octets, len(octets))
+        assert (place == -1) == pattern_fits(&self.pattern, key, offset, octets, len(octets))
+        return None if place == -1 else place

@@ -232,3 +232,32 @@ def test_random_numbers_below_a_limit_fill_it_evenly(shapes: ModuleType) -> None
         assert 0 <= min(numbers) <= max(numbers) < limit
     counts = [shapes.random_numbers_below(5, 10, 10_000).count(number) for number in range(10)]
     assert all(abs(count - 1000) < 5 * 1000**0.5 for count in counts)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 4, 5, 8, 45, 2000])
+def test_wide_and_narrow_sums_are_those_of_the_halves(shapes: ModuleType, blocks: int) -> None:
+    for octets in (random.Random(blocks).randbytes(32 * blocks), b"\xff" * 32 * blocks):
+        right = sum(int.from_bytes(octets[at : at + 4], "little") for at in range(0, len(octets), 4))
+        assert shapes.sums_of_halves(octets) == (right, right)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 4, 5, 8, 13])
+def test_wide_and_narrow_additions_are_right_and_any_wrong_bit_is_found(shapes: ModuleType, blocks: int) -> None:
+    source = random.Random(blocks)
+    words = [source.getrandbits(64) for _ in range(4 * blocks)]
+    addend = source.getrandbits(64)
+    right = b"".join(((word + addend) % 2**64).to_bytes(8, "little") for word in words)
+    for bit in range(0, 256 * blocks, 9):
+        assert shapes.add_and_compare(words, addend, bit) == (right, right, False, [True, True])
+
+
+@pytest.mark.parametrize("offset", [0, 1, 7, 8, 8185, 8192 - 40, 1 << 40])
+def test_stretch_of_a_stream_is_its_octets_one_by_one(shapes: ModuleType, offset: int) -> None:
+    pattern = shapes.Pattern(1)
+    stream = b"".join(pattern.fill(5, offset + at, 1) for at in range(300))
+    for length in (0, 1, 8, 9, 31, 32, 33, 127, 128, 300):
+        assert pattern.fill(5, offset, length) == stream[:length]
+        assert pattern.first_wrong(5, offset, stream[:length]) is None
+    for place in range(300):
+        wrong = stream[:place] + bytes([stream[place] ^ 0x10]) + stream[place + 1 :]
+        assert pattern.first_wrong(5, offset, wrong) == offset + place

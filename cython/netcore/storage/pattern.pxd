@@ -1,10 +1,12 @@
 """Bytes that are a function of a stream's key and the offset: written by one end, told right or wrong by the other.
 
 A word of eight bytes is one of a table of random words, plus the stream's key, plus a multiple of an odd number for
-each turn of the table: so neither streams nor stretches of one stream are alike, and a word costs one addition.
+each turn of the table: so neither streams nor stretches of one stream are alike, and a word costs one addition. Words
+are little-endian, as the processors are that the core runs on (wire.vnet).
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
+from netcore.lanes cimport LANES_OCTETS, LANES_WORDS, add_to_all, differ_from_all
 from netcore.posix cimport memcpy
 from netcore.storage.random cimport random_next, random_t
 
@@ -13,9 +15,6 @@ cdef enum:
 
 cdef struct pattern_t:
     uint64_t words[1024]
-
-cdef extern from "<endian.h>" nogil:
-    uint64_t htole64(uint64_t value)
 
 
 cdef inline void pattern_open(pattern_t* pattern, uint64_t seed) noexcept nogil:
@@ -40,7 +39,7 @@ cdef inline void pattern_fill(const pattern_t* pattern, uint64_t key, uint64_t o
                               uint64_t length) noexcept nogil:
     """Writes the stream's bytes offset:offset+length."""
     cdef uint64_t number, turn, word
-    cdef uint64_t count, at
+    cdef uint64_t count, at, blocks
     while length and offset & 7:
         octets[0] = pattern_octet(pattern, key, offset)
         octets += 1
@@ -55,8 +54,13 @@ cdef inline void pattern_fill(const pattern_t* pattern, uint64_t key, uint64_t o
             count = length >> 3
         offset += count * 8
         length -= count * 8
+        blocks = count // LANES_WORDS
+        add_to_all(octets, &pattern.words[at], turn, blocks)
+        octets += blocks * LANES_OCTETS
+        at += blocks * LANES_WORDS
+        count -= blocks * LANES_WORDS
         while count:
-            word = htole64(pattern.words[at] + turn)
+            word = pattern.words[at] + turn
             memcpy(octets, &word, 8)
             octets += 8
             at += 1
@@ -72,7 +76,7 @@ cdef inline bint pattern_fits(const pattern_t* pattern, uint64_t key, uint64_t o
                               uint64_t length) noexcept nogil:
     """Whether these are the stream's bytes offset:offset+length."""
     cdef uint64_t number, turn, word
-    cdef uint64_t count, at
+    cdef uint64_t count, at, blocks
     cdef uint64_t difference = 0
     while length and offset & 7:
         difference |= octets[0] ^ pattern_octet(pattern, key, offset)
@@ -88,9 +92,14 @@ cdef inline bint pattern_fits(const pattern_t* pattern, uint64_t key, uint64_t o
             count = length >> 3
         offset += count * 8
         length -= count * 8
+        blocks = count // LANES_WORDS
+        difference |= differ_from_all(octets, &pattern.words[at], turn, blocks)
+        octets += blocks * LANES_OCTETS
+        at += blocks * LANES_WORDS
+        count -= blocks * LANES_WORDS
         while count:
             memcpy(&word, octets, 8)
-            difference |= htole64(pattern.words[at] + turn) ^ word
+            difference |= (pattern.words[at] + turn) ^ word
             octets += 8
             at += 1
             count -= 1

@@ -4,7 +4,12 @@ A sum is a uint64_t of native 16-bit words; `finish` folds it and gives the chec
 """
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from netcore.lanes cimport LANES_OCTETS, sum_halves
 from netcore.posix cimport memcpy
+
+cdef enum:
+    # octets that are worth the call
+    WORTH_LANES = 64
 
 cdef extern from "<arpa/inet.h>" nogil:
     uint16_t ntohs(uint16_t value)
@@ -21,30 +26,21 @@ cdef inline uint16_t fold(uint64_t total) noexcept nogil:
 
 
 cdef inline uint64_t sum_octets(const uint8_t* octets, size_t length, uint64_t total) noexcept nogil:
-    """Adds `length` octets that begin at an even offset of the summed data."""
-    cdef uint64_t even = 0, odd = 0, carries = 0, lane
+    """Adds `length` octets that begin at an even offset of the summed data; at most 2 ** 31."""
+    cdef uint64_t words = 0, carries = 0, lane
+    cdef size_t blocks
     cdef uint32_t half
     cdef uint16_t word
-    while length >= 32:
+    if length >= WORTH_LANES:
+        blocks = length // LANES_OCTETS
+        carries = sum_halves(octets, blocks)
+        octets += blocks * LANES_OCTETS
+        length -= blocks * LANES_OCTETS
+    while length >= 8:
         # what overflows 64 bits comes in again at the right, as in 16 (RFC 1071 2.A)
         memcpy(&lane, octets, 8)
-        even += lane
-        carries += even < lane
-        memcpy(&lane, octets + 8, 8)
-        odd += lane
-        carries += odd < lane
-        memcpy(&lane, octets + 16, 8)
-        even += lane
-        carries += even < lane
-        memcpy(&lane, octets + 24, 8)
-        odd += lane
-        carries += odd < lane
-        octets += 32
-        length -= 32
-    while length >= 8:
-        memcpy(&lane, octets, 8)
-        even += lane
-        carries += even < lane
+        words += lane
+        carries += words < lane
         octets += 8
         length -= 8
     if length & 4:
@@ -58,8 +54,8 @@ cdef inline uint64_t sum_octets(const uint8_t* octets, size_t length, uint64_t t
     if length & 1:
         # RFC 1071 1: the last odd octet is padded with a zero octet behind it
         carries += htons(<uint16_t> (octets[0] << 8))
-    # no part takes more than 33 bits, so a long chain of sums cannot overflow
-    return total + (even & 0xffffffffU) + (even >> 32) + (odd & 0xffffffffU) + (odd >> 32) + carries
+    # no part takes more than 62 bits, and those of frames so few that a long chain of sums cannot overflow
+    return total + (words & 0xffffffffU) + (words >> 32) + carries
 
 
 cdef inline uint64_t sum_twenty(const uint8_t* octets) noexcept nogil:
