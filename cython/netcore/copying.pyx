@@ -70,6 +70,7 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
     cdef uint64_t room = 0
     cdef uint64_t at = 0
     cdef uint64_t size
+    cdef uint64_t left = total
     cdef uint64_t since = 0
     cdef waiter_t sender
     cdef int i = 0
@@ -89,11 +90,12 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
             break
         at += size
         room -= size
+        left -= size
         since += size
         if at == pieces[i].iov_len:
             i += 1
             at = 0
-        if room == 0 and i < count:
+        if room == 0 and left:
             slot[0].corked = True
             make_way(host, slot, &sender, &since)
             if slot[0] == NULL:
@@ -179,6 +181,7 @@ cdef int64_t receive_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int
     cdef chunk_t* chunk
     cdef int64_t result
     cdef uint64_t stretch
+    cdef uint32_t following = 0
     cdef bint ended = False
     cdef bint may_land = host.live and count == 1 and not peek
     enter(host)
@@ -201,6 +204,7 @@ cdef int64_t receive_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int
         else:
             if total >= UNLOCKED_COPY:
                 chunks = receive_chunks(slot[0], total)
+                following = slot[0].rcv_nxt - <uint32_t> slot[0].receive_queue.length
             if chunks == NULL:
                 result = <int64_t> copy_under_lock(slot[0], pieces, count, total)
     leave(host)
@@ -215,7 +219,8 @@ cdef int64_t receive_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int
         if slot[0] != NULL:
             # the window may have been closed by just this memory (LIM-2)
             received(slot[0])
-            if may_land and pieces[0].iov_len - result >= WORTH_LANDING:
+            # what follows may have gone to another receiver during the copy
+            if may_land and slot[0].rcv_nxt == following and pieces[0].iov_len - result >= WORTH_LANDING:
                 result += <int64_t> land_behind(host, slot, pieces, <uint64_t> result)
         leave(host)
     return result

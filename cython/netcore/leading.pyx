@@ -117,15 +117,20 @@ cdef void give_lead(host_t* host) noexcept nogil:
     host.lead.leader = NULL
     host.sleeping_until = 0
     host.lead.left = monotonic_clock()
-    if host.lead.absence > LONG_ABSENCE and host.lead.followers.first != NULL:
+    cdef bint passed_on = host.lead.absence > LONG_ABSENCE and host.lead.followers.first != NULL
+    if passed_on:
         tell(<waiter_t*> list_first(&host.lead.followers))
-    elif host.lead.absence > LONG_ABSENCE or host.lead.helper_rests:
+    # the follower may have what it waits for already and not stay: a helper that ticks finds out
+    if host.lead.helper_rests or (host.lead.absence > LONG_ABSENCE and not passed_on):
         host.lead.helper_rests = False
         tell(&host.lead.helper)
 
 
-cdef bint is_served(const waiter_t* waiter, const landing_t* landing) noexcept nogil:
-    return waiter.signalled or waiter.woken or (landing != NULL and landing.filled == landing.length)
+cdef bint is_served(waiter_t* waiter, const landing_t* landing) noexcept nogil:
+    if waiter.signalled or load_acquire(&waiter.woken):
+        return True
+    # a buffer without room is never full: its receiver asks whether there is text (RECV-8)
+    return landing != NULL and landing.filled and landing.filled == landing.length
 
 
 cdef Outcome lead(host_t* host, waiter_t* waiter, landing_t* landing, int64_t deadline) noexcept nogil:

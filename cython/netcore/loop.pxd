@@ -8,7 +8,8 @@ cdef class Loop:
     cdef Impairment inbound
     cdef Impairment outbound
     cdef int stopping
-    # both with the GIL held
+    # with the GIL held
     cdef bint running
+    # under the host's lock
     cdef bint detached
     cdef void detach(self) noexcept nogil

@@ -79,21 +79,36 @@ cdef class Loop:
 
     def run(self) -> None:
         """Runs without the GIL until `stop`; OSError when the device is gone."""
-        if self.detached:
-            raise RuntimeError("this loop is closed")
+        cdef host_t* host = self.engine.host
+        cdef bint closed
+        cdef bint lost = False
         self.running = True
         with nogil:
-            help(self.engine.host, &self.stopping)
+            enter(host)
+            closed = self.detached
+            unlock(host)
+            if not closed:
+                help(host, &self.stopping)
+                enter(host)
+                lost = host.lead.lost
+                unlock(host)
         self.running = False
-        if self.engine.host.lead.lost:
+        if closed:
+            raise RuntimeError("this loop is closed")
+        if lost:
             raise OSError("the device is gone: its descriptor gives nothing but errors")
 
     def stop(self) -> None:
         """Ends `run` soon; from any thread."""
+        cdef host_t* host = self.engine.host
         cdef uint64_t one = 1
         store_release(&self.stopping, 1)
-        if not self.detached:
-            write(self.engine.host.lead.helper.descriptor, &one, 8)
+        # under the lock, or `close` in another thread might close the descriptor meanwhile
+        with nogil:
+            enter(host)
+            if not self.detached:
+                write(host.lead.helper.descriptor, &one, 8)
+            unlock(host)
 
     def counters(self) -> dict[str, int]:
         """What the drive did."""

@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "<stdlib.h>" nogil:
     void* malloc(size_t size)
-    void* aligned_alloc(size_t alignment, size_t size)
+    int posix_memalign(void** block, size_t alignment, size_t size)
     void* calloc(size_t count, size_t size)
     void* realloc(void* block, size_t size)
     void free(void* block)

@@ -72,7 +72,7 @@ def make_send(dict live not None, number, integer, dict codes not None, finish, 
                            lpCompletionRoutine, lpThreadId, lpErrno)
         try:
             PyObject_GetBuffer(lpBuffers, &view, PyBUF_SIMPLE)
-        except BufferError:
+        except (BufferError, ValueError):
             return general(s, lpBuffers, dwBufferCount, lpNumberOfBytesSent, dwFlags, lpOverlapped,
                            lpCompletionRoutine, lpThreadId, lpErrno)
         endpoint = socket.endpoint
@@ -111,7 +111,7 @@ def make_receive(dict live not None, number, integer, dict codes not None, finis
                            lpCompletionRoutine, lpThreadId, lpErrno)
         try:
             PyObject_GetBuffer(lpBuffers, &view, PyBUF_WRITABLE)
-        except BufferError:
+        except (BufferError, ValueError):
             return general(s, lpBuffers, dwBufferCount, lpNumberOfBytesRecvd, lpFlags, lpOverlapped,
                            lpCompletionRoutine, lpThreadId, lpErrno)
         endpoint = socket.endpoint

@@ -19,6 +19,7 @@ cdef class Waiter:
     cdef bint closing
     cdef bint wait_with(self, tuple handles, landing_t* landing, int64_t until) except -1
     cdef int fill(self, tuple handles, place_t* places) except -1
+    cdef int check_owner(self, HostHandle owner) except -1
     cdef bint attach_all(self, place_t* places, int count) noexcept nogil
     cdef bint pass_time(self, landing_t* landing, int64_t until) noexcept nogil
     cdef void detach_all(self, place_t* places, int count) noexcept nogil

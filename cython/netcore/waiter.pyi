@@ -17,7 +17,8 @@ class Waiter:
     def wait(self, watches: Sequence[tuple[Endpoint | Listener, int]], deadline: int | None) -> bool:
         """Waits until one of the watches has one of its readiness bits, `wake` was called, or `deadline` (ns, the
         engine's clock) has come; False in the last case only. Releases the GIL; Ctrl-C ends it with KeyboardInterrupt.
-        Bits are read at once, so nothing that already holds is waited for.
+        Bits are read at once, so nothing that already holds is waited for. Raises ValueError for a handle of another
+        engine.
         """
     def receive_into(
         self,

@@ -65,6 +65,7 @@ cdef class Waiter:
         cdef landing_t landing
         cdef Py_buffer view
         cdef bint ready
+        self.check_owner(endpoint.owner)
         PyObject_GetBuffer(buffer, &view, PyBUF_WRITABLE)
         landing.slot = &endpoint.tcb
         landing.octets = <uint8_t*> view.buf
@@ -121,11 +122,19 @@ cdef class Waiter:
             if isinstance(handle, Endpoint):
                 places[i].kind = ENDPOINT_CONNECTION
                 places[i].slot = <void**> &(<Endpoint> handle).tcb
+                self.check_owner((<Endpoint> handle).owner)
             elif isinstance(handle, Listener):
                 places[i].kind = ENDPOINT_LISTENER
                 places[i].slot = <void**> &(<Listener> handle).listener
+                self.check_owner((<Listener> handle).owner)
             else:
                 raise TypeError(f"{handle!r} is neither an Endpoint nor a Listener")
+        return 0
+
+    cdef int check_owner(self, HostHandle owner) except -1:
+        """What belongs to another host is under another lock."""
+        if owner is not self.owner:
+            raise ValueError("a Waiter waits for what its own engine has, not for that of another")
         return 0
 
     cdef bint attach_all(self, place_t* places, int count) noexcept nogil:

@@ -52,7 +52,7 @@ def _checked(buffer: Any, writable: bool) -> Any:
     try:
         with memoryview(buffer) as view:
             usable = view.c_contiguous and not (writable and view.readonly)
-    except TypeError:
+    except (TypeError, ValueError):  # without memory; a view that was released
         usable = False
     if not usable:
         raise EntryFailure(WSAEFAULT)

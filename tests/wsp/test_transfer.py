@@ -256,8 +256,10 @@ def test_buffer_that_cannot_be_written_is_a_fault(hosts: TwoHosts) -> None:
     left, right = hosts.connection()
     hosts.left.send(left, b"data")
     hosts.run()
-    gaps = memoryview(bytearray(20))[::2]
-    for buffer in (b"read only", memoryview(b"read only"), [b"read only"], gaps, [gaps], 1234, "text", object()):
+    gaps, released = memoryview(bytearray(20))[::2], memoryview(bytearray(20))
+    released.release()
+    unfit = (b"read only", memoryview(b"read only"), [b"read only"], gaps, [gaps], 1234, "text", object(), released)
+    for buffer in (*unfit, [released]):
         count, flags = ctypes.c_uint32(UNTOUCHED), ctypes.c_uint32()
         assert hosts.right.code("WSPRecv", right, buffer, 1, count, flags, None, None, None) == ws.WSAEFAULT
     assert hosts.right.receive(right) == b"data"
@@ -266,8 +268,9 @@ def test_buffer_that_cannot_be_written_is_a_fault(hosts: TwoHosts) -> None:
 @pytest.mark.requirement("GEN-3")
 def test_buffer_that_cannot_be_read_is_a_fault(hosts: TwoHosts) -> None:
     left, right = hosts.connection()
-    gaps = memoryview(bytes(20))[::2]
-    for buffer in (gaps, [gaps], 1234, "text", object(), [None]):
+    gaps, released = memoryview(bytes(20))[::2], memoryview(bytes(20))
+    released.release()
+    for buffer in (gaps, [gaps], 1234, "text", object(), [None], released, [released]):
         assert hosts.left.send_code(left, buffer) == ws.WSAEFAULT
     hosts.run()
     assert hosts.right.receive_code(hosts.right.nonblocking(right)) == ws.WSAEWOULDBLOCK

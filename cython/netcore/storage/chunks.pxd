@@ -5,7 +5,7 @@ the next taker, most recently used first because their memory is still in the pr
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
-from netcore.posix cimport PLAIN_ALLOCATION, aligned_alloc, free, malloc
+from netcore.posix cimport PLAIN_ALLOCATION, free, malloc, posix_memalign
 
 cdef enum:
     SMALL_CHUNK = 2048 - 48
@@ -46,8 +46,10 @@ cdef inline chunk_t* chunk_take(chunk_pool_t* pool, uint32_t capacity) noexcept 
         pool.large_cached -= 1
     else:
         # large ones fill pages: where their bytes lie in a page decides how fast some processors copy them
-        chunk = <chunk_t*> (malloc(sizeof(chunk_t) + SMALL_CHUNK) if small
-                            else aligned_alloc(PAGE, sizeof(chunk_t) + LARGE_CHUNK))
+        if small:
+            chunk = <chunk_t*> malloc(sizeof(chunk_t) + SMALL_CHUNK)
+        elif posix_memalign(<void**> &chunk, PAGE, sizeof(chunk_t) + LARGE_CHUNK):
+            chunk = NULL
         if chunk == NULL:
             return NULL
         chunk.capacity = SMALL_CHUNK if small else LARGE_CHUNK
