@@ -3,7 +3,7 @@
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from netcore.device cimport device_due, device_settle, device_write
-from netcore.egress cimport next_frame, outgoing_t
+from netcore.egress cimport is_anything_leaving, next_frame, outgoing_t
 from netcore.host cimport host_close, host_t
 from netcore.icmp cimport reassembly_expires
 from netcore.neighbors cimport expire_neighbor, neighbor_t
@@ -58,7 +58,7 @@ cdef void flush(host_t* host, int64_t now) noexcept nogil:
     cdef outgoing_t out
     if host.transport.served.first != NULL:
         serve(&host.transport, now)
-    while next_frame(host, &out, now):
+    while is_anything_leaving(host) and next_frame(host, &out, now):
         device_write(host, &out, now)
 
 

@@ -21,5 +21,11 @@ cdef struct outgoing_t:
     chunk_t* chunk
     uint8_t header[128]
 
+cdef inline bint is_anything_leaving(const host_t* host) noexcept nogil:
+    """Whether next_frame is worth asking: connections that want to send may find that they may not."""
+    return (host.transport.output.first != NULL or host.replies.count != 0 or host.transport.control_count != 0
+            or host.cutting.packet.chunk != NULL)
+
+
 # Fills `out` with the next frame that may leave; False when there is none.
 cdef bint next_frame(host_t* host, outgoing_t* out, int64_t now) noexcept nogil

@@ -11,17 +11,18 @@ from netcore.storage.byte_queue cimport queue_gather
 from netcore.storage.chunks cimport chunk_give, chunk_t, chunk_take
 from netcore.storage.links cimport list_append, list_first, list_remove
 from netcore.storage.replies cimport HEADROOM, packet_t, replies_take
+from netcore.tcp.acknowledging cimport date_segment
 from netcore.tcp.output cimport next_segment
 from netcore.tcp.statistics cimport count_departure, count_limit
-from netcore.tcp.tcb cimport CONTROL_CAPACITY, TIMESTAMP_TICK, segment_out_t, tcb_t
+from netcore.tcp.tcb cimport CONTROL_CAPACITY, segment_out_t, tcb_t
 from netcore.wire.address cimport address_of_ipv4, address_t, ipv4_of_address
-from netcore.wire.checksum cimport finish, finish_partial, sum_piece, sum_pseudo_header4
+from netcore.wire.checksum cimport fold, ntohs, sum_piece, sum_pseudo_fields4
 from netcore.wire.ethernet cimport ETHERNET_HEADER_LENGTH, ETHERTYPE_IPV4, build_ethernet
 from netcore.wire.ipv4 cimport (
     IPV4_DONT_FRAGMENT, IPV4_HEADER_LENGTH, IPV4_MORE_FRAGMENTS, PROTOCOL_TCP, build_ipv4, ipv4_t, sum_header_anew,
 )
 from netcore.wire.octets cimport load16, load32, store16, store32
-from netcore.wire.tcp cimport OPTIONS_MOST, RST, TCP_HEADER_LENGTH, build_tcp
+from netcore.wire.tcp cimport RST, TCP_HEADER_LENGTH, build_tcp, sum_tcp_fields
 from netcore.wire.vnet cimport GSO_NONE, GSO_TCPV4, NEEDS_CSUM, vnet_header_t
 
 cdef enum:
@@ -54,13 +55,16 @@ cdef bint take_segment(host_t* host, segment_out_t* segment, int64_t now) noexce
         host.transport.control_first = (host.transport.control_first + 1) % CONTROL_CAPACITY
         host.transport.control_count -= 1
         if segment.undated:
-            store32(segment.options + 4, load32(segment.options + 4) + <uint32_t> (now // TIMESTAMP_TICK))
+            date_segment(segment, now)
         return True
     while host.transport.output.first != NULL:
         tcb = <tcb_t*> list_first(&host.transport.output)
         if next_segment(tcb, segment, now):
             count_departure(tcb, segment, now)
-            if tcb.output_link.next != NULL:
+            if segment.is_last:
+                list_remove(&tcb.output_link)
+                count_limit(tcb, now)
+            elif tcb.output_link.next != NULL:
                 list_remove(&tcb.output_link)
                 list_append(&host.transport.output, &tcb.output_link, tcb)
             return True
@@ -203,8 +207,6 @@ cdef uint32_t build_packet(host_t* host, outgoing_t* out, segment_out_t* segment
     build_ipv4(network, &header)
     build_tcp(transport, segment.local_port, segment.remote_port, segment.seq, segment.ack, <uint8_t> header_length,
               segment.flags, segment.wnd, segment.up)
-    # all that there may be: a copy of so many octets is a few moves, one of as many as there are is a call
-    memcpy(transport + TCP_HEADER_LENGTH, segment.options, OPTIONS_MOST)
     memset(&out.vnet, 0, sizeof(vnet_header_t))
     out.chunk = NULL
     out.pieces[0].iov_base = network
@@ -213,26 +215,40 @@ cdef uint32_t build_packet(host_t* host, outgoing_t* out, segment_out_t* segment
     if segment.text_length:
         out.count += queue_gather(segment.queue, segment.offset, segment.text_length, &out.pieces[1], PIECES_MOST - 1)
     out.length = IPV4_HEADER_LENGTH + tcp_length
-    put_checksum(host, out, transport, header_length, tcp_length, segment.mss)
+    put_checksum(host, out, segment, transport, header_length, tcp_length,
+                 put_options(transport + TCP_HEADER_LENGTH, segment))
     return IPV4_HEADER_LENGTH + header_length
 
 
-cdef void put_checksum(host_t* host, outgoing_t* out, uint8_t* transport, uint32_t header_length, uint32_t tcp_length,
-                       uint16_t mss) noexcept nogil:
-    cdef uint8_t* network = transport - IPV4_HEADER_LENGTH
-    cdef uint64_t total = sum_pseudo_header4(network + 12, network + 16, PROTOCOL_TCP, tcp_length)
+cdef inline uint64_t put_options(uint8_t* octets, const segment_out_t* segment) noexcept nogil:
+    """Their sum too. By fours, as they were written: a load wider than the stores before it waits for all of them."""
+    cdef uint64_t total = 0
+    cdef uint32_t word, at
+    for at in range(0, segment.options_length, 4):
+        memcpy(&word, segment.options + at, 4)
+        memcpy(octets + at, &word, 4)
+        total += word
+    return total
+
+
+cdef void put_checksum(host_t* host, outgoing_t* out, const segment_out_t* segment, uint8_t* transport,
+                       uint32_t header_length, uint32_t tcp_length, uint64_t total) noexcept nogil:
+    """total: of the options, as checksum.pxd sums; fields are summed in host order, before they are stored."""
+    cdef uint64_t header = sum_pseudo_fields4(ipv4_of_address(&segment.local), ipv4_of_address(&segment.remote),
+                                              PROTOCOL_TCP, tcp_length)
     cdef uint32_t at = header_length
     cdef int i
     if host.device.offloads:
-        store16(transport + 16, finish_partial(total))
-        describe_offload(out, IPV4_HEADER_LENGTH, IPV4_HEADER_LENGTH + tcp_length, mss,
+        store16(transport + 16, fold(header))
+        describe_offload(out, IPV4_HEADER_LENGTH, IPV4_HEADER_LENGTH + tcp_length, segment.mss,
                          <uint16_t> (IPV4_HEADER_LENGTH + header_length))
         return
-    total = sum_piece(transport, header_length, total, False)
+    header += sum_tcp_fields(segment.local_port, segment.remote_port, segment.seq, segment.ack,
+                             <uint8_t> header_length, segment.flags, segment.wnd, segment.up)
     for i in range(1, out.count):
         total = sum_piece(<uint8_t*> out.pieces[i].iov_base, out.pieces[i].iov_len, total, (at & 1) != 0)
         at += <uint32_t> out.pieces[i].iov_len
-    store16(transport + 16, finish(total))
+    store16(transport + 16, <uint16_t> ~fold(header + ntohs(fold(total))))
 
 
 cdef void leave_waiting(host_t* host, outgoing_t* out, address_t* hop, uint32_t headers) noexcept nogil:

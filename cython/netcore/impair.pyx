@@ -5,7 +5,7 @@ from netcore.impairment cimport HELD_MOST, change_t, faults_t, impair_t, parcel_
 from netcore.posix cimport calloc, count_up, free, iovec, load_count, memcpy, scale
 from netcore.storage.chunks cimport LARGE_CHUNK, chunk_give, chunk_pool_close, chunk_pool_t, chunk_t, chunk_take
 from netcore.storage.deadlines cimport (
-    NEVER, arm, deadlines_close, deadlines_open, deadlines_release, deadlines_reorder, deadlines_reserve, earliest,
+    arm, deadlines_close, deadlines_open, deadlines_release, deadlines_reorder, deadlines_reserve, earliest,
     owner_of, take_earliest,
 )
 from netcore.storage.random cimport random_below, random_next
@@ -121,7 +121,8 @@ cdef uint32_t link_header(const impair_t* impair) noexcept nogil:
 cdef void impair_pass(impair_t* impair, chunk_t* chunk, int64_t now) noexcept nogil:
     """Fate is drawn in one fixed order, so that a seed is a run."""
     cdef chunk_t* copy
-    carry_out_changes(impair, now)
+    if is_change_due(impair, now):
+        carry_out_changes(impair, now)
     count_up(&impair.seen)
     if is_dropped(impair, chunk):
         chunk_give(impair.pool, chunk)
@@ -176,9 +177,12 @@ cdef void damage(impair_t* impair, chunk_t* chunk) noexcept nogil:
         count_up(&impair.truncated)
 
 
-cdef int64_t time_on_wire(int64_t octets, int64_t rate) noexcept nogil:
-    """ns; rate not 0."""
-    return octets * 8_000_000_000LL // rate
+cdef inline int64_t time_on_wire(impair_t* impair, int64_t octets) noexcept nogil:
+    """ns; the rate is not 0. Most frames are as long as the one before, and need no division."""
+    if octets != impair.timed_octets:
+        impair.timed_octets = octets
+        impair.timed = octets * 8_000_000_000LL // impair.faults.rate
+    return impair.timed
 
 
 cdef void mark(impair_t* impair, chunk_t* chunk) noexcept nogil:
@@ -205,7 +209,7 @@ cdef void transmit(impair_t* impair, chunk_t* chunk, int64_t now) noexcept nogil
             return
         if impair.mark_time and impair.busy_until - now > impair.mark_time:
             mark(impair, chunk)
-        impair.busy_until += time_on_wire(chunk.end - chunk.start, faults.rate)
+        impair.busy_until += time_on_wire(impair, chunk.end - chunk.start)
         sent = impair.busy_until
     parcel = <parcel_t*> slab_take(&impair.slab)
     if parcel == NULL:
@@ -280,24 +284,12 @@ cdef void overtake(impair_t* impair, int64_t due) noexcept nogil:
             arm(&impair.strays, &parcel.deadline, parcel, 0, due)
 
 
-cdef int64_t first_due(const impair_t* impair) noexcept nogil:
-    cdef int64_t due = earliest(&impair.strays)
-    return impair.first.due if impair.first != NULL and impair.first.due < due else due
-
-
-cdef int64_t impair_due(const impair_t* impair) noexcept nogil:
-    cdef int64_t due = first_due(impair)
-    # a change of the rate moves what waits for the transmitter
-    if due != NEVER and impair.change_next < impair.change_count and impair.changes[impair.change_next].time < due:
-        return impair.changes[impair.change_next].time
-    return due
-
-
 cdef chunk_t* impair_take(impair_t* impair, int64_t now) noexcept nogil:
     cdef parcel_t* parcel = impair.first
     cdef chunk_t* chunk
     cdef uint32_t i
-    carry_out_changes(impair, now)
+    if is_change_due(impair, now):
+        carry_out_changes(impair, now)
     if first_due(impair) > now:
         return NULL
     if parcel != NULL and parcel.due <= earliest(&impair.strays):
@@ -350,7 +342,7 @@ cdef void impair_use_pool(impair_t* impair, chunk_pool_t* pool) noexcept nogil:
 cdef void set_times(impair_t* impair) noexcept nogil:
     """The thresholds of the queue as times of the transmitter, so that no frame costs a division more."""
     cdef faults_t* faults = &impair.faults
-    impair.queue_time = impair.mark_time = 0
+    impair.queue_time = impair.mark_time = impair.timed_octets = impair.timed = 0
     if faults.rate == 0:
         return
     impair.queue_time = scale(faults.queue, 8_000_000_000, faults.rate)
@@ -391,10 +383,14 @@ cdef void change_rate(impair_t* impair, int64_t before, int64_t now) noexcept no
     deadlines_reorder(&impair.strays)
 
 
+cdef inline bint is_change_due(const impair_t* impair, int64_t now) noexcept nogil:
+    return impair.change_next < impair.change_count and impair.changes[impair.change_next].time <= now
+
+
 cdef void carry_out_changes(impair_t* impair, int64_t now) noexcept nogil:
     cdef change_t* change
     cdef int64_t before
-    while impair.change_next < impair.change_count and impair.changes[impair.change_next].time <= now:
+    while is_change_due(impair, now):
         change = &impair.changes[impair.change_next]
         impair.change_next += 1
         before = impair.faults.rate

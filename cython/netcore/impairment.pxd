@@ -66,6 +66,9 @@ cdef struct impair_t:
     # ns that the frames of a full queue take, and of one above which ECT frames are marked; 0: never
     int64_t queue_time
     int64_t mark_time
+    # what the transmitter took for the last frame: its octets, ns
+    int64_t timed_octets
+    int64_t timed
     # when the transmitter is free again, and the latest arrival of a frame that kept its order
     int64_t busy_until
     int64_t last_due

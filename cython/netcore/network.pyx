@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from netcore.application cimport WAITER_APPLICATION, application_t, application_work, door_admit, door_t
 from netcore.device cimport device_enter, device_write
 from netcore.drive cimport enter, next_deadline, run_deadlines, unlock, wake_waiters
-from netcore.egress cimport next_frame, outgoing_t
+from netcore.egress cimport is_anything_leaving, next_frame, outgoing_t
 from netcore.host cimport host_t
 from netcore.impair cimport impair_due, impair_pass, impair_take
 from netcore.impairment cimport impair_t
@@ -40,12 +40,17 @@ cdef uint64_t rank(AgendaKind kind, uint32_t number) noexcept nogil:
 # ---- what is due when
 
 
-cdef void schedule_way(network_t* network, way_t* way) noexcept nogil:
-    cdef int64_t due = impair_due(way.impair)
+cdef void schedule_way_anew(network_t* network, way_t* way, int64_t due) noexcept nogil:
     if due == NEVER:
         disarm(&network.agenda, &way.deadline)
-    elif way.deadline.place == 0 or due != way.deadline.due:
+    else:
         arm_ranked(&network.agenda, &way.deadline, way, AGENDA_WAY, due, rank(AGENDA_WAY, way.number))
+
+
+cdef inline void schedule_way(network_t* network, way_t* way) noexcept nogil:
+    cdef int64_t due = impair_due(way.impair)
+    if due != (way.deadline.due if way.deadline.place else NEVER):
+        schedule_way_anew(network, way, due)
 
 
 cdef void network_notice(network_t* network, way_t* way) noexcept nogil:
@@ -120,11 +125,12 @@ cdef void flush(network_t* network, node_t* node) noexcept nogil:
     cdef outgoing_t out
     if node.host.transport.served.first != NULL:
         run_services(&node.host.transport, network.now)
-    while next_frame(node.host, &out, network.now):
+    while is_anything_leaving(node.host) and next_frame(node.host, &out, network.now):
         if network.checker.on:
             check_sent(&network.checker, node.host, &out)
         device_write(node.host, &out, network.now)
-    bury(&node.host.transport)
+    if node.host.transport.graveyard.first != NULL:
+        bury(&node.host.transport)
 
 
 cdef void collect_ready(network_t* network, node_t* node) noexcept nogil:
@@ -161,13 +167,11 @@ cdef void work(network_t* network, node_t* node, application_t* application) noe
     schedule_application(network, application)
 
 
-cdef bint serve(network_t* network, node_t* node) noexcept nogil:
-    """Lets woken applications of the host work; False when there was none."""
+cdef void serve(network_t* network, node_t* node) noexcept nogil:
+    """Lets woken applications of the host work."""
     cdef link_t* link
     cdef waiter_t* waiter
     cdef application_t* application
-    if network.ready.first == NULL:
-        return False
     while network.ready.first != NULL:
         link = network.ready.first
         waiter = <waiter_t*> link.owner
@@ -179,7 +183,6 @@ cdef bint serve(network_t* network, node_t* node) noexcept nogil:
         while application != NULL:
             work(network, node, application)
             application = door_admit(<door_t*> waiter, network.now)
-    return True
 
 
 cdef void look(network_t* network, node_t* node) noexcept nogil:
@@ -206,10 +209,10 @@ cdef void look(network_t* network, node_t* node) noexcept nogil:
 cdef void attend(network_t* network, node_t* node) noexcept nogil:
     """After an event at a host: what it made ready leaves, who waits is woken, and what is due next is noted."""
     flush(network, node)
-    collect_ready(network, node)
-    while serve(network, node):
-        flush(network, node)
+    while node.host.transport.waking.first != NULL or network.ready.first != NULL:
         collect_ready(network, node)
+        serve(network, node)
+        flush(network, node)
     if node.out != NULL:
         schedule_way(network, node.out)
     schedule_host(network, node)
@@ -295,8 +298,12 @@ cdef void deliver(network_t* network, way_t* way) noexcept nogil:
     cdef node_t* node = way.target
     cdef impair_t* impair = way.impair
     cdef bint any = False
-    cdef chunk_t* chunk = impair_take(impair, network.now)
-    while chunk != NULL:
+    cdef chunk_t* chunk
+    while impair_due(impair) <= network.now:
+        chunk = impair_take(impair, network.now)
+        if chunk == NULL:
+            # a change of the rate was due, and moved it
+            continue
         any = True
         network.frames += 1
         trace_frame(&network.trace, network.now, way.number, chunk.data + chunk.start, chunk.end - chunk.start)
@@ -307,7 +314,6 @@ cdef void deliver(network_t* network, way_t* way) noexcept nogil:
             arrive(network, node, chunk)
         else:
             forward(network, node, way, chunk)
-        chunk = impair_take(impair, network.now)
     schedule_way(network, way)
     if any and node.host != NULL:
         attend(network, node)

@@ -135,15 +135,20 @@ cdef inline void arm_ranked(deadlines_t* heap, deadline_t* node, void* owner, in
     owner: the struct that the node is a member of. kind: for the caller, below 65,536.
     """
     cdef heap_item_t item
-    disarm(heap, node)
+    cdef uint32_t index = node.place - 1
     node.due = due
     node.kind = <uint16_t> kind
     node.offset = <uint16_t> (<char*> node - <char*> owner)
     item.due = due
     item.order = rank
     item.node = node
-    heap.count += 1
-    sift_up(heap, heap.count - 1, item)
+    if node.place == 0:
+        heap.count += 1
+        sift_up(heap, heap.count - 1, item)
+    elif index and is_before(&item, &heap.items[(index - 1) // 4]):
+        sift_up(heap, index, item)
+    else:
+        sift_down(heap, index, item)
 
 
 cdef inline void arm(deadlines_t* heap, deadline_t* node, void* owner, int kind, int64_t due) noexcept nogil:

@@ -6,10 +6,11 @@ from netcore.tcp.options cimport TIMESTAMPS_LENGTH
 from netcore.tcp.reporting cimport report_received
 from netcore.tcp.seqnum cimport seq_gt
 from netcore.tcp.signature cimport options_room
-from netcore.tcp.tcb cimport TIMER_DELAYED_ACK, cancel, segment_out_t, tcb_t, timestamp_now
+from netcore.tcp.tcb cimport TIMER_DELAYED_ACK, TIMESTAMP_TICK, cancel, segment_out_t, tcb_t, timestamp_now
 from netcore.tcp.user_timeout cimport encode_timeout
 from netcore.tcp.window cimport announce_window
 from netcore.wire.ipv4 cimport NOT_ECT
+from netcore.wire.octets cimport load32, store32
 from netcore.wire.tcp cimport ACK, URG, USER_TIMEOUT_LENGTH, put_timestamps, put_user_timeout
 
 
@@ -28,7 +29,12 @@ cdef void address_segment(tcb_t* tcb, segment_out_t* out, uint32_t seq) noexcept
     out.up = 0
     out.mss = tcb.eff_mss
     out.ecn = NOT_ECT
+    out.is_last = False
     out.may_fragment = tcb.path != NULL and tcb.path.may_fragment
+
+
+cdef void date_segment(segment_out_t* out, int64_t now) noexcept nogil:
+    store32(out.options + 4, load32(out.options + 4) + <uint32_t> (now // TIMESTAMP_TICK))
 
 
 cdef void point_to_urgent(tcb_t* tcb, segment_out_t* out) noexcept nogil:

@@ -481,9 +481,12 @@ cdef bint compose(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:
         return True
     if tcb.extras != NULL and tcb.extras.keepalive_wanted and keepalive_probe(tcb, out, now):
         return True
-    if tcb.ack_wanted:
-        return pure_ack(tcb, out, now)
-    return False
+    if not tcb.ack_wanted:
+        return False
+    pure_ack(tcb, out, now)
+    # all else has been asked for just now
+    out.is_last = not tcb.ack_wanted
+    return True
 
 
 cdef bint next_segment(tcb_t* tcb, segment_out_t* out, int64_t now) noexcept nogil:

@@ -194,10 +194,9 @@ cdef bint is_news(reassembly_t* held, uint32_t seq, const uint32_t* starts, uint
 cdef uint32_t list_block(reassembly_t* held, uint32_t seq, uint32_t* starts, uint32_t* ends,
                          uint32_t count) noexcept nogil:
     """Adds the block that holds `seq`, if there is one and it is not there yet; how many there are then."""
-    cdef range_t* place
-    if not is_news(held, seq, starts, count):
+    cdef range_t* place = range_of(held, seq)
+    if place == NULL or is_listed(starts, count, place.start):
         return count
-    place = range_of(held, seq)
     starts[count] = place.start
     ends[count] = place.end
     return count + 1

@@ -9,11 +9,6 @@ from netcore.tcp.tcb cimport ENTRY_CONNECTION, entry_t, listener_t, transport_t
 from netcore.wire.address cimport address_t, ipv4_of_address, is_ipv4, is_unspecified, same_address
 
 
-cdef enum:
-    # transport_t.found
-    FOUND_PLACES = 64
-
-
 cdef inline uint32_t hash_of_ends(const transport_t* transport, const address_t* local, uint16_t local_port,
                                   const address_t* remote, uint16_t remote_port) noexcept nogil:
     cdef uint64_t words[2]
@@ -24,24 +19,11 @@ cdef inline uint32_t hash_of_ends(const transport_t* transport, const address_t*
     return <uint32_t> siphash(&transport.table_key, words, 2)
 
 
-cdef inline bint is_between(const entry_t* entry, const address_t* local, uint16_t local_port, const address_t* remote,
-                            uint16_t remote_port) noexcept nogil:
-    return (entry.local_port == local_port and entry.remote_port == remote_port
-            and same_address(&entry.remote, remote) and same_address(&entry.local, local))
-
-
-cdef inline entry_t** place_found(transport_t* transport, uint16_t local_port, uint16_t remote_port) noexcept nogil:
-    return &transport.found[(local_port ^ remote_port) & (FOUND_PLACES - 1)]
-
-
-cdef entry_t* find_entry(transport_t* transport, const address_t* local, uint16_t local_port, const address_t* remote,
-                         uint16_t remote_port) noexcept nogil:
+cdef entry_t* look_up_entry(transport_t* transport, const address_t* local, uint16_t local_port,
+                            const address_t* remote, uint16_t remote_port) noexcept nogil:
     cdef entry_t** found = place_found(transport, local_port, remote_port)
     cdef table_node_t* node
     cdef uint32_t hash
-    # a segment is mostly for a connection that the last ones were for: no hash is worked out for it
-    if found[0] != NULL and is_between(found[0], local, local_port, remote, remote_port):
-        return found[0]
     hash = hash_of_ends(transport, local, local_port, remote, remote_port)
     node = table_chain(&transport.connections, hash)
     while node != NULL:

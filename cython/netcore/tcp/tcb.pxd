@@ -553,6 +553,8 @@ cdef struct segment_out_t:
     uint8_t ecn
     # routers may cut its packet
     uint8_t may_fragment
+    # the connection has nothing to send behind it
+    uint8_t is_last
     # text[offset:offset+length] of the queue; a frame with more than `mss` bytes is a superframe
     byte_queue_t* queue
     uint64_t offset

@@ -186,6 +186,13 @@ cdef inline void build_tcp(uint8_t* octets, uint16_t source_port, uint16_t desti
     store16(octets + 18, up)
 
 
+cdef inline uint32_t sum_tcp_fields(uint16_t source_port, uint16_t destination_port, uint32_t seq, uint32_t ack,
+                                    uint8_t header_length, uint16_t flags, uint16_t wnd, uint16_t up) noexcept nogil:
+    """The sum of what build_tcp writes, as words in host order."""
+    return (<uint32_t> source_port + destination_port + (seq >> 16) + (seq & 0xffff) + (ack >> 16) + (ack & 0xffff)
+            + ((header_length // 4) << 12 | flags) + wnd + up)
+
+
 cdef inline uint8_t put_mss(uint8_t* octets, uint16_t mss) noexcept nogil:
     octets[0] = OPTION_MSS
     octets[1] = 4
