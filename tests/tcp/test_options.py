@@ -1,7 +1,7 @@
 """TCP options as a hostile peer may send them, and the MSS."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scapy.layers.inet import IP, TCP
 from scapy.packet import Raw
@@ -23,6 +23,7 @@ def syn_with(host, options, *, port=40000):
 
 
 GOOD_MSS = b"\x02\x04\x05\xb4"
+MD5, AO = 19, 29
 
 
 @pytest.mark.requirement("SEG-13")
@@ -121,6 +122,8 @@ def test_segment_shorter_than_a_header_is_dropped(host, length):
 @pytest.mark.requirement("SEG-13")
 @settings(max_examples=300, deadline=None)
 @given(octets=st.binary(max_size=40), text=st.binary(max_size=8))
+@example(octets=bytes([MD5, 2]), text=b"")
+@example(octets=bytes([MD5, 2, AO, 2]), text=b"")
 def test_any_option_area_is_answered_or_dropped(octets, text):
     host = HOST
     options = octets + b"\0" * (-len(octets) % 4)
@@ -130,25 +133,25 @@ def test_any_option_area_is_answered_or_dropped(octets, text):
         / Raw(options + text)
     )
     found = host.take_packets()
-    assert len(found) == (1 if is_well_formed(options) else 0)
+    assert len(found) == (1 if is_answered(options) else 0)
 
 
 HOST = Host()
 
 
-def is_well_formed(octets):
-    """SEG-13 in as many words."""
-    at = 0
-    while at < len(octets):
-        if octets[at] == 0:
-            return True
+def is_answered(octets):
+    """SEG-13 in as many words; and that a host without keys drops what its peer signs by RFC 2385, unlike TCP-AO."""
+    at, signature = 0, None
+    while at < len(octets) and octets[at] != 0:
         if octets[at] == 1:
             at += 1
             continue
         if at + 1 == len(octets) or octets[at + 1] < 2 or at + octets[at + 1] > len(octets):
             return False
+        if octets[at] in (MD5, AO):
+            signature = octets[at]
         at += octets[at + 1]
-    return True
+    return signature != MD5
 
 
 @pytest.mark.requirement("SEG-13")
