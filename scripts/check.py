@@ -4,13 +4,14 @@
 Examples:
   scripts/test                          everything that CI does
   scripts/test lint types               two steps
-  scripts/test tests -- -k retransmit   arguments after -- go to pytest
+  scripts/test tests -- -k retransmit   arguments after -- go to pytest, which then is one process
   scripts/test --list                   the steps
 """
 
 import argparse
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,6 +29,11 @@ STEPS: dict[str, tuple[str, list[str]]] = {
     "requirements": ("print the requirement IDs without a test, run nothing", ["--requirements=only"]),
 }
 
+# Tests without a device share the processors file by file: hardly one of them watches a clock. The others have the
+# machine to themselves, for there programs on both sides of a device keep it busy, and the kernel's timers run.
+BESIDE = ["-m", "not live", "--numprocesses=auto", "--dist=loadfile", "--no-loadscope-reorder"]
+ALONE = ["-m", "live"]
+
 
 def list_steps() -> None:
     """Prints the steps by name."""
@@ -44,6 +50,18 @@ def build() -> int:
 def run_pytest(arguments: list[str]) -> int:
     """Runs pytest with the arguments and returns its exit status (5: no test was found, a failure too)."""
     return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT).returncode
+
+
+def run_tests(arguments: list[str]) -> int:
+    """Runs the tests without and those with a device, each as it suits them, then prints the requirements' table.
+
+    Returns:
+        The exit status of the first of the two that fails; both are run.
+    """
+    with tempfile.TemporaryDirectory(prefix="tested-") as folder:
+        told = ["--tested", f"{folder}/requirements"]
+        statuses = [run_pytest([*arguments, *told, *BESIDE]), run_pytest([*arguments, *told, *ALONE, "--requirements"])]
+    return next(filter(None, statuses), 0)
 
 
 def main(arguments: list[str]) -> int:
@@ -65,12 +83,13 @@ def main(arguments: list[str]) -> int:
     if status:
         return status
     if not options.steps:
-        return run_pytest(["--requirements=run", *extra])
+        return run_pytest(["--requirements", *extra]) if extra else run_tests([])
     chosen = [name for name in options.steps if name != "build"]
     if not chosen:
         print("build: up to date")
     for name in chosen:
-        status = run_pytest([*STEPS[name][1], *extra])
+        chosen_by = STEPS[name][1]
+        status = run_tests(chosen_by) if name == "tests" and not extra else run_pytest([*chosen_by, *extra])
         if status:
             return status
     return 0

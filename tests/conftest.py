@@ -1,7 +1,8 @@
 """Requirement IDs: checks the markers against tests/requirements.toml and prints what has no test yet.
 
 ``--requirements`` ends a run with the table; in a full run an ID counts as tested when a test that names it ran and was
-not skipped. ``--requirements=only`` prints the table from the collection alone and runs nothing.
+not skipped. ``--requirements=only`` prints the table from the collection alone and runs nothing. ``--tested`` carries
+what was tested from one run to the next.
 """
 
 import signal
@@ -18,6 +19,7 @@ pytest_plugins = ["stack.packetdrill.pytest_plugin"]
 
 LIST = Path(__file__).parent / "requirements.toml"
 LINE = 120
+PROPERTY = "requirement"  # of a report: reports come back from the processes of pytest-xdist, tests do not
 
 
 def expand(numbers: str) -> Iterator[str]:
@@ -88,36 +90,45 @@ def named_requirements(item: pytest.Item) -> set[str]:
 
 
 class RequirementTable:
-    """Gathers which IDs were tested and prints the table."""
+    """Gathers which IDs were tested and prints the table.
 
-    def __init__(self, collection_only: bool) -> None:
-        self.collection_only = collection_only
-        self.named: dict[str, set[str]] = {}
-        self.tested: set[str] = set()
+    Args:
+        asked: ``run`` or ``only`` as in --requirements, None for no table.
+        notes: The file of --tested, None for none.
+    """
+
+    def __init__(self, asked: str | None, notes: Path | None) -> None:
+        self.asked = asked
+        self.notes = notes
+        self.named: set[str] = set()
+        self.tested: set[str] = set(notes.read_text().split()) if notes is not None and notes.exists() else set()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Reads the markers of every collected test."""
-        self.named = {item.nodeid: named_requirements(item) for item in items}
+        self.named = set().union(*map(named_requirements, items))
 
     def pytest_runtestloop(self) -> bool | None:
         """Runs nothing when only the table is asked for."""
-        return True if self.collection_only else None
+        return True if self.asked == "only" else None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Counts a test that came as far as its call and was not skipped."""
         if report.when == "call" and not report.skipped:
-            self.tested |= self.named.get(report.nodeid, set())
+            self.tested.update(str(identifier) for name, identifier in report.user_properties if name == PROPERTY)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Prints the table before the closing line."""
-        tested = set().union(*self.named.values()) if self.collection_only else self.tested
+        """Prints the table before the closing line, and writes the notes."""
+        if self.notes is not None:
+            self.notes.write_text(" ".join(sorted(self.tested)))
+        if self.asked is None:
+            return
         terminalreporter.section("requirements")
-        for line in table(tested):
+        for line in table(self.named if self.asked == "only" else self.tested):
             terminalreporter.write_line(line)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds --requirements."""
+    """Adds --requirements and --tested."""
     parser.addoption(
         "--requirements",
         nargs="?",
@@ -125,18 +136,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=("run", "only"),
         help="print the requirement IDs without a test; 'only': from the collection, running nothing",
     )
+    parser.addoption(
+        "--tested",
+        type=Path,
+        metavar="FILE",
+        help="count the requirement IDs in FILE as tested, and add those that this run tests",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Checks the markers in every run, prints the table when asked."""
     # the background of a shell ignores it, and so would every program that a test interrupts
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    asked = config.getoption("--requirements")
-    if asked:
-        config.pluginmanager.register(RequirementTable(collection_only=asked == "only"), "requirement-table")
+    asked, notes = config.getoption("--requirements"), config.getoption("--tested")
+    if asked or notes:
+        config.pluginmanager.register(RequirementTable(asked, notes), "requirement-table")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuses an unknown ID whether or not the table is asked for."""
+    """Refuses an unknown ID whether or not the table is asked for, and gives the IDs to the reports."""
     for item in items:
-        named_requirements(item)
+        item.user_properties += [(PROPERTY, identifier) for identifier in sorted(named_requirements(item))]

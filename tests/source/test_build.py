@@ -33,13 +33,16 @@ class Tree:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.core = root / "cython" / "netcore"
+
+    def make(self) -> None:
+        """Writes the sources."""
         for package in ("", "wire", "storage", "tcp"):
             (self.core / package).mkdir(parents=True)
             (self.core / package / "__init__.py").write_text('"""A package."""\n')
         for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-            shutil.copy(ROOT / name, root / name)
-        (root / "scripts").mkdir()
-        shutil.copy(ROOT / "scripts" / "build.py", root / "scripts")
+            shutil.copy(ROOT / name, self.root / name)
+        (self.root / "scripts").mkdir()
+        shutil.copy(ROOT / "scripts" / "build.py", self.root / "scripts")
         (self.core / "wire" / "pair.pxd").write_text(HEADER)
         (self.core / "storage" / "store.pxd").write_text(STORE_PAGE)
         (self.core / "storage" / "store.pyx").write_text(STORE)
@@ -65,13 +68,20 @@ class Tree:
         return {path.name.partition(".")[0]: path.stat().st_mtime_ns for path in self.core.rglob("*.so")}
 
 
-@pytest.fixture
-def tree(tmp_path: Path) -> Tree:
-    """Returns a tree that is built."""
-    made = Tree(tmp_path / "project")
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the folder of a tree that is built, to be copied."""
+    made = Tree(tmp_path_factory.mktemp("built") / "project")
+    made.make()
     result = made.build()
     assert result.returncode == 0, result.stderr
-    return made
+    return made.root
+
+
+@pytest.fixture
+def tree(built: Path, tmp_path: Path) -> Tree:
+    """Returns a tree that is built, files and times, for one test."""
+    return Tree(shutil.copytree(built, tmp_path / "project", symlinks=True))
 
 
 def test_nothing_changed_builds_nothing_and_says_nothing(tree: Tree) -> None:

@@ -1,5 +1,6 @@
 """The distributions: an sdist has the sources, a wheel made from it installs into an empty environment and imports."""
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -13,9 +14,14 @@ from tests.source.sources import CORE, ROOT, files_of
 pytestmark = [pytest.mark.packaging, pytest.mark.timeout(900)]
 
 
-def run(*command: str | Path, cwd: Path) -> str:
-    """Runs a command and returns what it printed; a failure shows all of it."""
-    result = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True)
+def run(*command: str | Path, cwd: Path, **environment: str) -> str:
+    """Runs a command and returns what it printed; a failure shows all of it.
+
+    The environment is this one's with other values, without the folders in which this interpreter looks for modules.
+    """
+    environment = {**os.environ, **environment}
+    environment.pop("PYTHONPATH", None)
+    result = subprocess.run(list(map(str, command)), cwd=cwd, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, f"{' '.join(map(str, command))}\n{result.stdout[-4000:]}\n{result.stderr[-4000:]}"
     return result.stdout
 
@@ -31,11 +37,13 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Returns a wheel made of the sdist alone."""
+    """Returns a wheel made of the sdist alone, by a compiler in a hurry: nothing of it is run for its speed."""
     folder = tmp_path_factory.mktemp("wheel")
-    run(
-        sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, sdist, cwd=folder
-    )
+    compiler = folder / "compiler"
+    compiler.write_text(f'#!/bin/sh\nexec {os.environ.get("CC") or "cc"} "$@" -O0\n')
+    compiler.chmod(0o755)
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    run(*command, "-w", folder, sdist, cwd=folder, CC=str(compiler))
     return next(folder.glob("wspstack-*.whl"))
 
 
