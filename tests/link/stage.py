@@ -37,6 +37,7 @@ class Stage:
         """What the peer wants to send, after all that the host has sent has come to it."""
         while select.select([self.far], [], [], 0)[0]:
             self.peer.frame_arrives(self.far.recv(70000), self.host.now)
+        self.peer.advance(self.host.now)
         return self.peer.frames_to_send()
 
     def turn(self) -> bool:

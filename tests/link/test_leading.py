@@ -1,6 +1,7 @@
 """Who drives a live host, when the one who does leaves, gives way, is interrupted or has its buffer taken away."""
 
 import contextlib
+import mmap
 import os
 import select
 import signal
@@ -248,40 +249,47 @@ def test_dense_traffic_of_others_keeps_neither_time_limits_nor_time_outs_from_co
 
 def test_receives_of_two_threads_get_each_a_piece_without_a_hole() -> None:
     """The one that copies without the lock takes no text from beyond what the other has taken meanwhile."""
-    size = 3_000_000
     with staged(vnet=True) as stage, contextlib.closing(Waiter(stage.host)) as waiter:
         ours, theirs = stage.connection(1001)
-        ours.receive_buffer = 2 * size
-        theirs.send_buffer = 2 * size
-        text = os.urandom(size + 40_000)
-        assert theirs.send(text[:size]) == size
-        while ours.readable_bytes < size:
-            for frame in stage.frames():
-                stage.far.send(frame)
-                stage.waiter.wait((), stage.host.now)
-        buffer = bytearray(size + 100_000)
-        sent = [stage_frames(stage, theirs, text[at : at + 20_000]) for at in (size, size + 20_000)]
-        # what the second thread takes is there as soon as the first one copies
-        task = Task(lambda: ours.receive_into(buffer))
-        while ours.readable_bytes and not task.done:
-            pass
-        stolen = bytearray(20_000)
-        for frame in sent[0]:
-            stage.far.send(frame)
-        waiter.wait([(ours, READABLE)], stage.host.now)
-        taken = ours.receive_into(stolen) if not task.done else WOULD_BLOCK
-        for frame in sent[1]:
-            stage.far.send(frame)
-        count = task.result()
-        assert buffer[:count] == text[:count]
-        if taken > 0:
-            assert stolen[:taken] == text[size : size + taken]
+        ours.receive_buffer = theirs.send_buffer = 16_000_000
+        # until the second thread was quick enough to come in between
+        for _ in range(20):
+            if receives_cross(stage, ours, theirs, waiter):
+                break
 
 
-def stage_frames(stage: Stage, endpoint: Endpoint, text: bytes) -> list[bytes]:
-    """The frames of `text`, not yet sent."""
-    assert endpoint.send(text) == len(text)
-    return stage.frames()
+def receives_cross(stage: Stage, ours: Endpoint, theirs: Endpoint, waiter: Waiter) -> bool:
+    """Two threads receive, one much and one what comes during its copy; False: it came too late."""
+    size, piece = 6_000_000, 20_000
+    text = os.urandom(size + 2 * piece)
+    assert theirs.send(text[:size]) == size
+    while ours.readable_bytes < size:
+        for frame in stage.frames():
+            stage.far.send(frame)
+            stage.waiter.wait((), stage.host.now)
+    # memory that nobody has touched yet, which is slow to fill
+    buffer, stolen = mmap.mmap(-1, size + 100_000), bytearray(piece)
+    assert theirs.send(text[size : size + piece]) == piece
+    first = stage.frames()
+    assert theirs.send(text[size + piece :]) == piece
+    second = stage.frames()
+    task = Task(lambda: ours.receive_into(buffer))
+    while ours.readable_bytes and not task.done:
+        pass
+    for frame in first:
+        stage.far.send(frame)
+    waiter.wait([(ours, READABLE)], stage.host.now)
+    taken = WOULD_BLOCK if task.done else ours.receive_into(stolen)
+    for frame in second:
+        stage.far.send(frame)
+    in_time = taken > 0 and not task.done
+    count = task.result()
+    assert buffer[:count] == text[:count]
+    if taken > 0:
+        assert stolen[:taken] == text[count : count + taken]
+    while ours.receive_into(buffer) > 0 or stage.turn():
+        pass
+    return in_time
 
 
 def test_urgent_text_is_marked_even_with_an_empty_buffer_behind_it() -> None:
