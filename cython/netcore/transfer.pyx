@@ -55,6 +55,14 @@ cdef inline bint fails_at_once(SocketHandles socket, int64_t status, dict codes,
     return True
 
 
+cdef inline int store_outcome(object cell, int64_t count) except -2:
+    """What the entry returns: 0 and the count in its cell, or -1 for a negative one, whose code is stored already."""
+    if count < 0:
+        return -1
+    store_number(cell, <uint32_t> count)
+    return 0
+
+
 def make_send(dict live not None, number, integer, dict codes not None, finish, general):
     """Returns WSPSend."""
 
@@ -85,10 +93,7 @@ def make_send(dict live not None, number, integer, dict codes not None, finish, 
             if fails_at_once(socket, sent, codes, integer, lpErrno):
                 return -1
             sent = finish(socket, lpBuffers, sent, lpErrno)
-            if sent < 0:
-                return -1
-        store_number(lpNumberOfBytesSent, <uint32_t> sent)
-        return 0
+        return store_outcome(lpNumberOfBytesSent, sent)
 
     return WSPSend
 
@@ -124,9 +129,6 @@ def make_receive(dict live not None, number, integer, dict codes not None, finis
             if fails_at_once(socket, received, codes, integer, lpErrno):
                 return -1
             received = finish(socket, lpBuffers, received, lpErrno)
-            if received < 0:
-                return -1
-        store_number(lpNumberOfBytesRecvd, <uint32_t> received)
-        return 0
+        return store_outcome(lpNumberOfBytesRecvd, received)
 
     return WSPRecv

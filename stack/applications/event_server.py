@@ -187,7 +187,11 @@ class EventServer:
         elif wanted == WRITE:
             self._writing.add(handle)
         else:
-            self._live.pop(handle).forget(handle)
+            service = self._live.pop(handle)
+            try:
+                service.forget(handle)
+            except Exception:
+                _blame(service)
             self._provider.WSPCloseSocket(handle, self._error)
 
     def _accept(self, listener: int) -> None:

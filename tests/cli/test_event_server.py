@@ -101,6 +101,10 @@ class Faulty(Echo):
             raise RuntimeError("planted")
         return wanted
 
+    def forget(self, handle: int) -> None:
+        super().forget(handle)
+        raise RuntimeError("planted too")
+
 
 def test_fault_of_a_service_ends_that_connection_only(monkeypatch: pytest.MonkeyPatch) -> None:
     reports: list[str] = []
@@ -110,7 +114,8 @@ def test_fault_of_a_service_ends_that_connection_only(monkeypatch: pytest.Monkey
     served.serve_until(lambda: served.server.connections == 2)
     bad.send(b"x")
     served.serve_until(lambda: served.server.connections == 1)
-    assert reports == ["Faulty: connection ended by a fault of the server"]
+    # once for what it did with the bytes, once for what it did at the end
+    assert reports == ["Faulty: connection ended by a fault of the server"] * 2
     good.send(b"y")
     good.shutdown_send()
     reader = served.reader(good)
