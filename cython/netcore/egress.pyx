@@ -21,7 +21,7 @@ from netcore.wire.ethernet cimport ETHERNET_HEADER_LENGTH, ETHERTYPE_IPV4, build
 from netcore.wire.ipv4 cimport (
     IPV4_DONT_FRAGMENT, IPV4_HEADER_LENGTH, IPV4_MORE_FRAGMENTS, PROTOCOL_TCP, build_ipv4, ipv4_t, sum_header_anew,
 )
-from netcore.wire.octets cimport load16, load32, store16, store32
+from netcore.wire.octets cimport load16, load32, store16
 from netcore.wire.tcp cimport RST, TCP_HEADER_LENGTH, build_tcp, sum_tcp_fields
 from netcore.wire.vnet cimport GSO_NONE, GSO_TCPV4, NEEDS_CSUM, vnet_header_t
 

@@ -6,6 +6,7 @@ returns False when the segment is done with.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from netcore.storage.byte_queue cimport queue_append, queue_append_chunk
+from netcore.storage.chunks cimport SMALL_CHUNK, chunk_t
 from netcore.storage.deadlines cimport NEVER, arm
 from netcore.storage.frames cimport frame_t
 from netcore.tcp.accurate_ecn cimport count_mark, take_first_ack
@@ -38,8 +39,9 @@ from netcore.tcp.user_timeout cimport take_timeout_option
 from netcore.wire.tcp cimport ACK, FIN, RST, SYN, URG, segment_t
 
 cdef enum:
-    # text of at least this size is worth giving away the frame's chunk for, less is copied
+    # text of at least this size is worth giving away the frame's chunk for, a large or a small one; less is copied
     WORTH_A_CHUNK = 16384
+    WORTH_A_SMALL_CHUNK = 1024
     # more of it is likely to follow at once
     MORE_THAN_A_WORD = 1024
     # more than a window that is not scaled
@@ -372,6 +374,10 @@ cdef void establish(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil:
     notify(tcb.transport, &tcb.endpoint, READY_CONNECTED | READY_WRITABLE)
 
 
+cdef inline bint is_worth_its_chunk(const chunk_t* chunk, uint32_t length) noexcept nogil:
+    return length >= WORTH_A_CHUNK or (length >= WORTH_A_SMALL_CHUNK and chunk.capacity == SMALL_CHUNK)
+
+
 cdef bint append_text(tcb_t* tcb, segment_t* seg, frame_t* frame) noexcept nogil:
     if seg.text_length >= MORE_THAN_A_WORD:
         tcb.transport.text_run = tcb.transport.text_run + 1 if tcb.transport.text_of == tcb else 0
@@ -382,7 +388,7 @@ cdef bint append_text(tcb_t* tcb, segment_t* seg, frame_t* frame) noexcept nogil
         tcb.rcv_nxt += frame.landed
         return queue_append(&tcb.receive_queue, &tcb.transport.pool, seg.text + frame.landed,
                             seg.text_length - frame.landed)
-    if frame != NULL and frame.chunk != NULL and seg.text_length >= WORTH_A_CHUNK:
+    if frame != NULL and frame.chunk != NULL and is_worth_its_chunk(frame.chunk, seg.text_length):
         frame.chunk.start = <uint32_t> (seg.text - frame.chunk.data)
         frame.chunk.end = frame.chunk.start + seg.text_length
         queue_append_chunk(&tcb.receive_queue, frame.chunk)

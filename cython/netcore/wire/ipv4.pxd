@@ -89,14 +89,9 @@ cdef inline void build_ipv4(uint8_t* octets, const ipv4_t* header) noexcept nogi
     cdef uint64_t total = ((0x4500 | header.tos) + header.total_length + header.identification + header.fragment
                            + (header.ttl << 8 | header.protocol) + (header.source >> 16) + (header.source & 0xffff)
                            + (header.destination >> 16) + (header.destination & 0xffff))
-    octets[0] = 0x45
-    octets[1] = header.tos
-    store16(octets + 2, header.total_length)
-    store16(octets + 4, header.identification)
-    store16(octets + 6, header.fragment)
-    octets[8] = header.ttl
-    octets[9] = header.protocol
-    store16(octets + 10, <uint16_t> ~fold(total))
+    store32(octets, 0x45000000U | <uint32_t> header.tos << 16 | header.total_length)
+    store32(octets + 4, <uint32_t> header.identification << 16 | header.fragment)
+    store32(octets + 8, <uint32_t> header.ttl << 24 | <uint32_t> header.protocol << 16 | <uint16_t> ~fold(total))
     store32(octets + 12, header.source)
     store32(octets + 16, header.destination)
 

@@ -175,15 +175,11 @@ cdef inline bint parse_tcp(const uint8_t* octets, uint32_t length, segment_t* se
 cdef inline void build_tcp(uint8_t* octets, uint16_t source_port, uint16_t destination_port, uint32_t seq, uint32_t ack,
                            uint8_t header_length, uint16_t flags, uint16_t wnd, uint16_t up) noexcept nogil:
     """The fixed 20 octets; options follow at octets + 20; the checksum field is left 0."""
-    store16(octets, source_port)
-    store16(octets + 2, destination_port)
+    store32(octets, <uint32_t> source_port << 16 | destination_port)
     store32(octets + 4, seq)
     store32(octets + 8, ack)
-    octets[12] = <uint8_t> ((header_length // 4) << 4 | flags >> 8)
-    octets[13] = <uint8_t> flags
-    store16(octets + 14, wnd)
-    store16(octets + 16, 0)
-    store16(octets + 18, up)
+    store32(octets + 12, <uint32_t> (header_length // 4) << 28 | <uint32_t> flags << 16 | wnd)
+    store32(octets + 16, up)
 
 
 cdef inline uint32_t sum_tcp_fields(uint16_t source_port, uint16_t destination_port, uint32_t seq, uint32_t ack,
