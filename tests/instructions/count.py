@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[2]
 CEILINGS = Path(__file__).with_name("ceilings.txt")
 # What handles segments and packets. The drivers are not among it: a run by hand has others than a device.
 COUNTED = re.compile(r"/netcore/(tcp/\w+|tcp/congestion/\w+|ip/\w+|ingress|egress|neighbors|paths|icmp)\.[^/]*so$")
-# Functions of the core: Cython's wrappers, Python and the C library depend on their versions and on the processor.
+# Functions of the core: Cython's wrappers, Python and the C library depend on their versions and on the processor, and
+# so do the wide loops of checksums (netcore.lanes).
 FUNCTION = re.compile(r"__pyx_f_7netcore_(.+)")
 TOLERANCE = 0.02  # of a ceiling: compilers differ by a little
 # More of it for a core that guards its stack, as Debian's Python has its extensions compiled and others do not.
