@@ -81,6 +81,10 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
     # what is urgent is marked when all of it is there, and none may leave before
     if status == STATUS_OK:
         room = slice_of(slot[0], True) if not urgent else total
+    if host.live and status == STATUS_OK and total > room:
+        # From the first slice on: the time that they take would pass for an absence, and the helper lead, whom each
+        # ACK wakes into a lock that is taken.
+        take_lead(host, &sender)
     while status == STATUS_OK and i < count:
         size = pieces[i].iov_len - at
         if size > room:
@@ -114,6 +118,8 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
             and (host.lead.leader == &sender or take_lead(host, &sender))):
         step(host)
     if host.lead.leader == &sender:
+        # what is still to leave takes its time too
+        settle(host, host_time(host))
         give_lead(host)
     leave(host)
     return <int64_t> total if status == STATUS_OK else status

@@ -87,6 +87,20 @@ def test_calls_that_wait_drive_a_host_whose_loop_does_not_run(stage: Stage) -> N
     assert stage.loop.counters()["turns"] == before + 1
 
 
+def test_send_of_more_than_a_slice_drives_from_its_beginning(stage: Stage) -> None:
+    """Else the loop's thread would think that nobody does, and every ACK wake it."""
+    ours, theirs = stage.connection(1001)
+    buffer = bytearray(1 << 20)
+    for _ in range(8):  # the windows grow beyond what is sent below
+        assert ours.send(bytes(100_000)) == 100_000
+        while stage.turn() or theirs.receive_into(buffer) > 0:
+            pass
+    before, sent = stage.loop.counters()["turns"], stage.host.counters()["OutSegs"]
+    assert ours.send(bytes(100_000)) == 100_000
+    assert stage.host.counters()["OutSegs"] - sent >= 100_000 // MSS, "no window made it look for ACKs"
+    assert stage.loop.counters()["turns"] == before + 1
+
+
 def test_long_send_leaves_in_full_frames(stage: Stage) -> None:
     """Between two slices of one call no frame goes that the rest of the call would have filled."""
     ours, theirs = stage.connection(1001)
