@@ -45,6 +45,10 @@ class Device(Protocol):
     def offloads(self) -> int:
         """What the kernel granted; 0 for nothing."""
 
+    @property
+    def thread_switch(self) -> int | None:
+        """A descriptor that takes "1" and "0": whether a thread of the kernel takes what is written; None: no such."""
+
     def fileno(self) -> int:
         """The non-blocking descriptor."""
 
@@ -98,14 +102,16 @@ class Stack:
             offloads=tap is not None and bool(tap.offloads),
         )
         self._keys = Keyring(self.engine)
+        switch = None
         if tap is not None:
-            descriptor = tap.fileno()
+            descriptor, switch = tap.fileno(), tap.thread_switch
         self._driver = LiveDriver(
             self.engine,
             -1 if descriptor is None else descriptor,
             inbound=inbound,
             outbound=outbound,
             busy_poll=config.busy_poll_us * 1000,
+            thread_switch=-1 if switch is None else switch,
             on_failure=self._device_failed,
         )
         self._provider = Provider(self._driver, config)

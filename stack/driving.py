@@ -97,7 +97,7 @@ class _ThreadWaiter:
 class LiveDriver:
     """Drives `engine` on `descriptor`: a call that waits does it in its own thread, and a thread of ours otherwise.
 
-    inbound, outbound, busy_poll: as for `netcore.loop.Loop`.
+    inbound, outbound, busy_poll, thread_switch: as for `netcore.loop.Loop`.
     on_failure: called in the loop's thread with the error when the loop ends by one (the device went away).
     """
 
@@ -109,10 +109,18 @@ class LiveDriver:
         inbound: Impairment | None = None,
         outbound: Impairment | None = None,
         busy_poll: int = 0,
+        thread_switch: int = -1,
         on_failure: Callable[[Exception], None] | None = None,
     ) -> None:
         self._engine = engine
-        self._loop = Loop(engine, descriptor, inbound=inbound, outbound=outbound, busy_poll=busy_poll)
+        self._loop = Loop(
+            engine,
+            descriptor,
+            inbound=inbound,
+            outbound=outbound,
+            busy_poll=busy_poll,
+            thread_switch=thread_switch,
+        )
         self._on_failure = on_failure
         self._local = threading.local()
         self._waiters: weakref.WeakSet[_ThreadWaiter] = weakref.WeakSet()

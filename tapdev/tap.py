@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from tapdev.errors import TapUnavailable
+from tapdev.receiving import open_thread_switch
 
 Kind = Literal["tap", "tun"]
 
@@ -25,6 +26,7 @@ VNET_HEADER_LENGTH = 10  # struct virtio_net_hdr without the field num_buffers
 # linux/if_tun.h
 _IFF_TUN = 0x0001
 _IFF_TAP = 0x0002
+_IFF_NAPI = 0x0010
 _IFF_NO_PI = 0x1000
 _IFF_VNET_HDR = 0x4000
 _IFF_TUN_EXCL = 0x8000
@@ -84,15 +86,19 @@ class Tap:
     """An open TAP or TUN device. The device goes away when it is closed, unless it was made persistent before.
 
     Attributes: `name` of the interface; `kind`, "tap" (Ethernet frames) or "tun" (IP packets); `vnet_header`, whether
-    each read and write starts with a virtio-net header of 10 bytes in host order; `offloads`, what the kernel granted.
+    each read and write starts with a virtio-net header of 10 bytes in host order; `offloads`, what the kernel granted;
+    `thread_switch`, what lets a thread of the kernel take what is written (tapdev.receiving), None where nothing does.
     """
 
-    def __init__(self, descriptor: int, name: str, kind: Kind, vnet_header: bool, offloads: Offload) -> None:
+    def __init__(
+        self, descriptor: int, name: str, kind: Kind, vnet_header: bool, offloads: Offload, napi: bool
+    ) -> None:
         self.name = name
         self.kind: Kind = kind
         self.vnet_header = vnet_header
         self.offloads = offloads
         self._descriptor = descriptor
+        self.thread_switch = open_thread_switch(descriptor, name) if napi else None
 
     @classmethod
     def open(
@@ -164,6 +170,9 @@ class Tap:
     def close(self) -> None:
         """Close the descriptor; a second call does nothing."""
         descriptor, self._descriptor = self._descriptor, -1
+        switch, self.thread_switch = self.thread_switch, None
+        if switch is not None:
+            os.close(switch)
         if descriptor >= 0:
             os.close(descriptor)
 
@@ -182,7 +191,7 @@ class Tap:
 
 def _attach(
     descriptor: int, name: str, kind: Kind, vnet: bool, wanted: Offload, existing: bool | None, path: str
-) -> tuple[str, Kind, bool, Offload]:
+) -> tuple[str, Kind, bool, Offload, bool]:
     if kind not in ("tap", "tun"):
         raise ValueError(f"device kind {kind!r} is neither 'tap' nor 'tun'")
     encoded = name.encode()
@@ -190,9 +199,11 @@ def _attach(
         raise TapUnavailable(f"device name {name!r} is not valid: give at most {_NAME_LENGTH} bytes, no '/', no space")
     flags = (_IFF_TAP if kind == "tap" else _IFF_TUN) | _IFF_NO_PI
     try:
-        vnet = vnet and bool(_ioctl_int(descriptor, _TUNGETFEATURES) & _IFF_VNET_HDR)
-        if vnet:
-            flags |= _IFF_VNET_HDR
+        features = _ioctl_int(descriptor, _TUNGETFEATURES)
+        vnet = vnet and bool(features & _IFF_VNET_HDR)
+        # Superframes need no thread that joins segments.
+        napi = not vnet and bool(features & _IFF_NAPI)
+        flags |= (_IFF_VNET_HDR if vnet else 0) | (_IFF_NAPI if napi else 0)
         request = flags | (_IFF_TUN_EXCL if existing is False else 0)
         answer = fcntl.ioctl(descriptor, _TUNSETIFF, _IFREQ.pack(encoded, request))
     except OSError as error:
@@ -200,7 +211,7 @@ def _attach(
     name = _IFREQ.unpack(answer)[0].rstrip(b"\0").decode()
     if vnet:
         fcntl.ioctl(descriptor, _TUNSETVNETHDRSZ, _INT.pack(VNET_HEADER_LENGTH))
-    return name, kind, vnet, _ask_for_offloads(descriptor, vnet, wanted)
+    return name, kind, vnet, _ask_for_offloads(descriptor, vnet, wanted), napi
 
 
 def _ask_for_offloads(descriptor: int, vnet: bool, wanted: Offload) -> Offload:

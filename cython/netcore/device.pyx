@@ -198,6 +198,7 @@ cdef int device_read(host_t* host, int most, int64_t now) noexcept nogil:
         host.device.reads += 1
         count += 1
         total += size
+        host.device.thread.octets += size
         chunk.end = <uint32_t> size
         if enter_chunk(host, chunk, octets, landed, now):
             host.device.landing.filled += landed
@@ -254,6 +255,7 @@ cdef void emit(host_t* host, iovec* pieces, int count, uint32_t length, const vn
         build_vnet(<uint8_t*> pieces[0].iov_base, vnet)
     if host.device.descriptor >= 0:
         host.device.writes += 1
+        host.device.thread.octets += length
         # a frame that the device refuses is lost, as on any link
         if writev(host.device.descriptor, pieces, count) < 0:
             host.device.write_errors += 1

@@ -47,6 +47,17 @@ cdef struct lead_t:
     uint64_t wakeups
     uint64_t batches
 
+# Who in the kernel carries on what is written to the device (receive_thread).
+cdef struct receive_thread_t:
+    # takes "1" and "0"; -1: there is no choice
+    int switch_descriptor
+    bint on
+    # looks in a row at which little had passed
+    int calm
+    # when it last looked, and octets read and written since
+    int64_t looked_at
+    uint64_t octets
+
 # where frames come from and go to
 cdef struct device_t:
     # a descriptor, or -1: frames are handed in and fetched
@@ -62,6 +73,7 @@ cdef struct device_t:
     impair_t* outbound
     # a simulator's: frames that leave go onto it at once
     impair_t* link
+    receive_thread_t thread
     uint64_t reads
     uint64_t writes
     uint64_t write_errors

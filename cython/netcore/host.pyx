@@ -95,6 +95,7 @@ cdef host_t* host_open(const tunables_t* tunables, const interface_t* interface,
     pthread_mutex_init(&host.lock, NULL)
     host.interface = interface[0]
     host.device.descriptor = -1
+    host.device.thread.switch_descriptor = -1
     host.device.vnet_header = vnet_header
     host.device.offloads = offloads
     host.lead.helper.descriptor = -1

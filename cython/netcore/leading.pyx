@@ -5,6 +5,7 @@ from netcore.device cimport device_due, device_read, device_settle
 from netcore.drive cimport enter, next_deadline, run_deadlines, settle, unlock
 from netcore.host cimport host_t, landing_t
 from netcore.posix cimport POLLIN, load_acquire, memset, monotonic_clock, poll_until, pollfd, read, timespec, write
+from netcore.receive_thread cimport choose_receiver
 from netcore.storage.deadlines cimport NEVER
 from netcore.storage.links cimport list_append, list_first, list_remove
 from netcore.tcp.tcb cimport waiter_t
@@ -49,6 +50,7 @@ cdef int step(host_t* host) noexcept nogil:
     device_settle(host, now)
     run_deadlines(host, now)
     settle(host, now)
+    choose_receiver(host, now)
     return count
 
 

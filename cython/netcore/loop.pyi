@@ -13,6 +13,8 @@ class Loop:
     inbound, outbound: an Impairment for frames from and to the device.
     busy_poll: ns (at most a second) for which whoever drives goes on looking for frames before it sleeps; 0: not at
     all. It saves the wake-up and costs a processor meanwhile.
+    thread_switch: a descriptor that takes "1" and "0", open as long as the loop is: whether the kernel takes what is
+    written to the device in a thread of its own, which it does while much passes; -1: there is none.
     """
 
     def __new__(
@@ -23,6 +25,7 @@ class Loop:
         inbound: Impairment | None = None,
         outbound: Impairment | None = None,
         busy_poll: int = 0,
+        thread_switch: int = -1,
     ) -> Self: ...
     def run(self) -> None:
         """Drives without the GIL while no call waits that does, until `stop`; for a thread that blocks all signals.

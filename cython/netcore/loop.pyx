@@ -8,6 +8,7 @@ from netcore.host cimport host_t
 from netcore.impair cimport Impairment
 from netcore.leading cimport help
 from netcore.posix cimport EFD_CLOEXEC, EFD_NONBLOCK, close, eventfd, store_release, write
+from netcore.receive_thread cimport let_go_of_switch
 
 
 cdef enum:
@@ -21,7 +22,7 @@ cdef class Loop:
     """Drives an engine on a device descriptor."""
 
     def __cinit__(self, Engine engine not None, descriptor: int, *, Impairment inbound=None,
-                  Impairment outbound=None, busy_poll: int = 0):
+                  Impairment outbound=None, busy_poll: int = 0, thread_switch: int = -1):
         cdef host_t* host = engine.host
         if host.live:
             raise ValueError("this engine has a loop already")
@@ -44,6 +45,7 @@ cdef class Loop:
             outbound.impair.ethernet = host.interface.ethernet
             host.device.outbound = outbound.impair
         host.device.descriptor = descriptor
+        host.device.thread.switch_descriptor = thread_switch
         host.lead.busy_poll = busy_poll
         host.live = True
 
@@ -61,6 +63,7 @@ cdef class Loop:
             self.detached = True
             host.device.inbound = NULL
             host.device.outbound = NULL
+            let_go_of_switch(host)
             # frames of calls that come later go nowhere
             host.device.descriptor = -1
             close(host.lead.helper.descriptor)

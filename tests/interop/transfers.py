@@ -81,6 +81,7 @@ class OurDevice:
 
     kind = "tap"
     vnet_header = True
+    thread_switch = None
     offloads = int(Offload.CSUM | Offload.TSO4)
 
     def __init__(self, end: socket.socket) -> None:

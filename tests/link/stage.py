@@ -20,7 +20,7 @@ PATIENCE = 20 * SECOND
 class Stage:
     """A live host at HOST that only calls drive, and a peer whose frames pass through the test's hands."""
 
-    def __init__(self, *, vnet: bool) -> None:
+    def __init__(self, *, vnet: bool, thread_switch: int = -1) -> None:
         ours, self.far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         self.ours = ours
@@ -28,7 +28,7 @@ class Stage:
         shared = {"prefix": 24, "vnet_header": vnet, "offloads": vnet}
         self.host = Engine(address=dotted(HOST), mac=HOST_MAC, seed=bytes(16), **shared)  # type: ignore[arg-type]
         self.peer = Engine(address=dotted(PEER), mac=PEER_MAC, seed=bytes(range(16)), **shared)  # type: ignore[arg-type]
-        self.loop = Loop(self.host, ours.fileno())
+        self.loop = Loop(self.host, ours.fileno(), thread_switch=thread_switch)
         self.waiter = Waiter(self.host)
         self.peer.advance(self.host.now)
         self.listener = self.host.listen(None, 80, 8)

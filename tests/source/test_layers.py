@@ -37,7 +37,7 @@ CORE_LEVELS: list[str] = [
     "egress",
     "ingress",
     "impair",
-    "landing",
+    "landing receive_thread",
     "device relay",
     "drive",
     "leading",

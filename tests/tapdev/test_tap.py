@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tapdev import Namespace, Offload, Tap, TapUnavailable, tap
+from tapdev import Namespace, Offload, Tap, TapUnavailable, receiving, tap
 
 ALL = Offload.CSUM | Offload.TSO4 | Offload.TSO6 | Offload.TSO_ECN
 
@@ -33,6 +33,48 @@ def test_device_opened_has_header_offloads_and_nonblocking_descriptor(namespace:
 def test_device_without_vnet_has_neither_header_nor_offloads(namespace: Namespace) -> None:
     with namespace.open_tap(vnet=False) as device:
         assert (device.vnet_header, device.offloads) == (False, Offload.NONE)
+
+
+@pytest.mark.parametrize("kind", ["tap", "tun"])
+def test_device_without_vnet_lets_a_thread_of_the_kernel_take_what_is_written(namespace: Namespace, kind: Any) -> None:
+    if namespace.rootless:
+        pytest.skip("an ordinary user may not see the device's attributes")
+    with namespace.open_tap("one", kind=kind, vnet=False) as device:
+        if device.thread_switch is None:
+            pytest.skip("this kernel has no threaded NAPI")
+        os.write(device.thread_switch, b"1")
+        assert _threaded(namespace) == "1"
+        os.write(device.thread_switch, b"0")
+        assert _threaded(namespace) == "0"
+        switch = device.thread_switch
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(switch)
+
+
+def test_device_with_superframes_has_no_thread_switch(namespace: Namespace) -> None:
+    with namespace.open_tap() as device:
+        assert device.thread_switch is None
+
+
+def test_device_whose_attributes_cannot_be_seen_has_no_thread_switch(
+    namespace: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fcntl.ioctl
+
+    def older_kernel(descriptor: int, request: int, argument: Any = 0) -> Any:
+        if request == receiving._TUNGETDEVNETNS:
+            raise OSError(errno.ENOTTY, "Inappropriate ioctl for device")
+        return real(descriptor, request, argument)
+
+    monkeypatch.setattr(fcntl, "ioctl", older_kernel)
+    with namespace.open_tap(vnet=False) as device:
+        assert device.thread_switch is None
+
+
+def _threaded(namespace: Namespace) -> str:
+    command = ["unshare", "--mount", "sh", "-c", "mount -t sysfs none /sys && cat /sys/class/net/one/threaded"]
+    told: str = namespace.run(command, capture_output=True, text=True, check=True).stdout
+    return told.strip()
 
 
 def test_device_without_name_is_named_by_the_kernel(namespace: Namespace) -> None:
