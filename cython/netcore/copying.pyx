@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from netcore.drive cimport enter, host_time, leave, settle
 from netcore.host cimport host_t, landing_t
 from netcore.landing cimport is_in_turn
-from netcore.leading cimport give_lead, land, step, take_lead
+from netcore.leading cimport glance, land, pass_by, step, take_lead
 from netcore.posix cimport iovec, memcpy, memset
 from netcore.storage.chunks cimport chunk_give_list, chunk_t
 from netcore.storage.copy cimport copy_text
@@ -120,7 +120,7 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
     if host.lead.leader == &sender:
         # what is still to leave takes its time too
         settle(host, host_time(host))
-        give_lead(host)
+        pass_by(host)
     leave(host)
     return <int64_t> total if status == STATUS_OK else status
 
@@ -168,11 +168,13 @@ cdef uint64_t copy_under_lock(tcb_t* tcb, const iovec* pieces, int count, uint64
     return done
 
 
+cdef bint is_landing_likely(const tcb_t* tcb) noexcept nogil:
+    return not tcb.receive_queue.length and is_in_turn(tcb)
+
+
 cdef uint64_t land_behind(host_t* host, tcb_t** slot, const iovec* piece, uint64_t at) noexcept nogil:
     """Of a connection whose text is coming in: what the device has of it, straight into the buffer from `at` on."""
     cdef landing_t landing
-    if slot[0].receive_queue.length or not is_in_turn(slot[0]):
-        return 0
     landing.slot = slot
     landing.octets = <uint8_t*> piece.iov_base + at
     landing.length = piece.iov_len - at
@@ -192,7 +194,7 @@ cdef int64_t receive_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int
     cdef bint may_land = host.live and count == 1 and not peek
     enter(host)
     result = may_receive(slot[0], &ended) if slot[0] != NULL else STATUS_HANDLE_CLOSED
-    if result == STATUS_WOULD_BLOCK and may_land and total >= WORTH_LANDING:
+    if result == STATUS_WOULD_BLOCK and may_land and total >= WORTH_LANDING and is_landing_likely(slot[0]):
         stretch = land_behind(host, slot, pieces, 0)
         if stretch:
             result = <int64_t> stretch
@@ -226,8 +228,11 @@ cdef int64_t receive_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int
             # the window may have been closed by just this memory (LIM-2)
             received(slot[0])
             # what follows may have gone to another receiver during the copy
-            if may_land and slot[0].rcv_nxt == following and pieces[0].iov_len - result >= WORTH_LANDING:
+            if (may_land and slot[0].rcv_nxt == following and pieces[0].iov_len - result >= WORTH_LANDING
+                    and is_landing_likely(slot[0])):
                 result += <int64_t> land_behind(host, slot, pieces, <uint64_t> result)
+            elif host.live:
+                glance(host)
         leave(host)
     return result
 

@@ -26,6 +26,8 @@ cdef int step(host_t* host) noexcept nogil
 # another caller leads, or there is nothing to lead.
 cdef bint take_lead(host_t* host, waiter_t* waiter) noexcept nogil
 cdef void give_lead(host_t* host) noexcept nogil
+# The same from a caller that never waited: it is likely to come by again before the helper's next look.
+cdef void pass_by(host_t* host) noexcept nogil
 # Until a frame comes, something is due, or the waiter that leads is woken; `most`: not longer than until then.
 # False: a signal may have come.
 cdef bint sleep(host_t* host, waiter_t* waiter, int64_t most) noexcept nogil
@@ -33,6 +35,9 @@ cdef bint sleep(host_t* host, waiter_t* waiter, int64_t most) noexcept nogil
 # landed, or `deadline` (ns, at most NEVER) has come: it leads, or follows whoever does. `landing`: NULL, or where text
 # may go past the queue. OUTCOME_NOTHING also when the program should look for signals.
 cdef Outcome wait_together(host_t* host, waiter_t* waiter, landing_t* landing, int64_t deadline) noexcept nogil
+# One batch in passing, if the caller may lead: who always has something to do never waits, and the helper would drive
+# beside it, at the cost of a processor and of a quarrel over the lock.
+cdef void glance(host_t* host) noexcept nogil
 # Lets text land that the device has already, if the caller may lead; no wait but the moment until more of it follows.
 cdef void land(host_t* host, landing_t* landing) noexcept nogil
 # Drives the host in the loop's thread whenever no caller does, until `stopping` or the device is lost.

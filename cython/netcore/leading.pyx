@@ -115,6 +115,15 @@ cdef bint take_lead(host_t* host, waiter_t* waiter) noexcept nogil:
     return True
 
 
+cdef void pass_by(host_t* host) noexcept nogil:
+    host.lead.leader = NULL
+    host.sleeping_until = 0
+    host.lead.left = monotonic_clock()
+    if host.lead.helper_rests:
+        host.lead.helper_rests = False
+        tell(&host.lead.helper)
+
+
 cdef void give_lead(host_t* host) noexcept nogil:
     host.lead.leader = NULL
     host.sleeping_until = 0
@@ -162,6 +171,15 @@ cdef Outcome lead(host_t* host, waiter_t* waiter, landing_t* landing, int64_t de
             return OUTCOME_READY
         if now >= deadline or not sleep(host, waiter, deadline) or host.lead.leader != waiter:
             return OUTCOME_READY if is_served(waiter, landing) else OUTCOME_NOTHING
+
+
+cdef void glance(host_t* host) noexcept nogil:
+    cdef waiter_t passer
+    memset(&passer, 0, sizeof(passer))
+    passer.descriptor = -1
+    if take_lead(host, &passer):
+        step(host)
+        pass_by(host)
 
 
 cdef void land(host_t* host, landing_t* landing) noexcept nogil:

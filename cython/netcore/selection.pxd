@@ -30,4 +30,4 @@ cdef class Selection:
     cdef bint given[ROLES]
     cdef int sizes[ROLES]
     cdef bint take(self, dict live, int role, object fds) except? -1
-    cdef void look(self) noexcept nogil
+    cdef int look(self) noexcept nogil

@@ -7,6 +7,8 @@ from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uint64_t
 from netcore.drive cimport enter, unlock
 from netcore.handles cimport SocketHandles
+from netcore.host cimport host_t
+from netcore.leading cimport glance
 from netcore.posix cimport free, realloc
 from netcore.tcp.backlog cimport listener_readiness
 from netcore.tcp.calls cimport connection_readiness
@@ -103,11 +105,12 @@ cdef class Selection:
         self.sizes[role] = <int> size
         return True
 
-    cdef void look(self) noexcept nogil:
+    cdef int look(self) noexcept nogil:
+        """Marks the members that are ready; how many. The lock is held."""
         cdef member_t* member
         cdef int i
         cdef int bits
-        enter(self.owner.host)
+        cdef int total = 0
         for i in range(self.count):
             member = &self.members[i]
             if member.slot == NULL or member.slot[0] == NULL:
@@ -118,18 +121,23 @@ cdef class Selection:
             else:
                 bits = listener_readiness(<listener_t*> member.slot[0])
             member.ready = (bits & member.mask) != 0
-        unlock(self.owner.host)
+            total += member.ready
+        return total
 
     def poll(self) -> int:
         """How many members are ready; the sets are theirs then, and untouched when there are none."""
         cdef uint64_t* array
         cdef member_t* member = self.members
+        cdef host_t* host = self.owner.host
         cdef int role, i, kept
-        cdef int total = 0
+        cdef int total
         with nogil:
-            self.look()
-        for i in range(self.count):
-            total += self.members[i].ready
+            enter(host)
+            total = self.look()
+            if total and host.live:
+                glance(host)
+                total = self.look()
+            unlock(host)
         if total == 0:
             return 0
         for role in range(ROLES):
