@@ -21,7 +21,7 @@ SOURCE_PORT = 19
 
 # What one connection may have of a turn.
 ECHO_BUFFER = 256 << 10
-DISCARD_BUFFER = 1 << 20
+DISCARD_BUFFER = 1_000_000  # no whole pages: a copy whose ends lie badly in theirs (storage.copy) would stay so
 SOURCE_PIECE = 256 << 10  # stays in a processor's cache from one send to the next
 SOURCE_PIECES = 4
 
