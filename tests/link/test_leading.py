@@ -14,8 +14,11 @@ import pytest
 
 from netcore.endpoint import READABLE, SEND_URGENT, WOULD_BLOCK, Endpoint
 from netcore.engine import Engine
+from netcore.handles import SocketHandles
+from netcore.selection import select_plain
 from netcore.waiter import Waiter
 from netcore.wire import decode
+from stack.wsp.structures import FdSet, fd_set_of
 from tests.link.stage import FILL, MSS, PATIENCE, Stage, send, staged
 from tests.link.wire import HOST, HOST_MAC, ICMP, IPV4, PEER, PEER_MAC, SECOND
 
@@ -245,6 +248,41 @@ def test_dense_traffic_of_others_keeps_neither_time_limits_nor_time_outs_from_co
         finally:
             stop.set()
         flooder.result()
+
+
+def test_receive_of_much_looks_at_the_device_in_passing() -> None:
+    """A program that always finds something to receive never waits, and drives all the same."""
+    with staged(vnet=True) as stage:
+        first, theirs = stage.connection(1001)
+        second, other = stage.connection(1002)
+        size = 64_000
+        assert theirs.send(bytes(size)) == size
+        while first.readable_bytes < size:
+            stage.turn()
+        send(stage, other, b"text")
+        before = turns(stage)
+        assert first.receive_into(bytearray(size)) == size
+        assert second.readable_bytes == 4
+        assert turns(stage) == before + 1
+
+
+def test_selection_that_finds_something_ready_looks_at_the_device_in_passing() -> None:
+    with staged(vnet=True) as stage:
+        first, theirs = stage.connection(1001)
+        second, other = stage.connection(1002)
+        assert theirs.send(b"text") == 4
+        while not first.readable_bytes:
+            stage.turn()
+        send(stage, other, b"text")
+        live, sockets = {}, fd_set_of((4, 8))
+        for descriptor, endpoint in ((4, first), (8, second)):
+            live[descriptor] = handles = SocketHandles()
+            handles.endpoint, handles.stream = endpoint, True
+        before = turns(stage)
+        selection = select_plain(live, FdSet, sockets, None, None)
+        assert selection is not None
+        assert selection.poll() == 2
+        assert turns(stage) == before + 1
 
 
 def test_receives_of_two_threads_get_each_a_piece_without_a_hole() -> None:

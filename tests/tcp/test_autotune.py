@@ -130,6 +130,19 @@ def test_window_on_a_short_path_fits_into_the_queue_of_a_device_with_small_frame
     assert endpoint.receive_buffer == most
 
 
+@pytest.mark.parametrize(("trip", "most"), [(MILLISECOND // 10, MOST), (MILLISECOND, 4 * MOST)])
+def test_window_of_a_peer_on_this_machine_stays_in_the_caches(make_host, trip, most):
+    host = make_host(**{**GROWING, "receive_buffer_maximum": 4 * MOST, "offloads": True})
+    peer, endpoint = opened(host, trip=trip)
+    for _ in range(3):
+        for _ in range(50):
+            send_round(peer, 40 * MSS, 0)
+            assert len(read_all(endpoint)) == 40 * MSS
+        send_round(peer, 40 * MSS, MILLISECOND)
+        assert len(read_all(endpoint)) == 40 * MSS
+    assert endpoint.receive_buffer == most
+
+
 def test_window_that_the_program_has_set_does_not_grow(make_host):
     peer, endpoint = opened(make_host(**GROWING))
     endpoint.receive_buffer = START
