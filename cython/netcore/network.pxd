@@ -27,6 +27,8 @@ cdef struct node_t
 # one direction of a link
 cdef struct way_t:
     impair_t* impair
+    # the object that owns `impair`, with a reference that no collector of garbage takes away first
+    void* holder
     deadline_t deadline
     # twice the link's number, and 1 for the way back
     uint32_t number
@@ -43,6 +45,8 @@ cdef struct node_t:
     uint32_t number
     # NULL: a switch
     host_t* host
+    # the object that owns `host`, as in way_t
+    void* holder
     deadline_t deadline
     # of a host: where its frames go
     way_t* out

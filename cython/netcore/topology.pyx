@@ -4,6 +4,7 @@ cimport cython
 import ipaddress
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.stdint cimport uint32_t, uint64_t
 from netcore.application cimport application_leave, door_leave, door_t
 from netcore.drive cimport HostHandle, enter, leave, unlock
@@ -137,6 +138,7 @@ cdef class Topology:
                 node.host.device.link = NULL
                 node.host.simulated = False
                 leave(node.host)
+                Py_DECREF(<Engine> node.holder)
             while node.samples != NULL:
                 samples = node.samples
                 node.samples = samples.next
@@ -148,6 +150,7 @@ cdef class Topology:
         for i in range(network.way_count):
             impair_use_pool(network.ways[i].impair, NULL)
             network.ways[i].impair.attached = False
+            Py_DECREF(<Impairment> network.ways[i].holder)
             free(network.ways[i])
         free(network.nodes)
         free(network.hosts)
@@ -218,6 +221,9 @@ cdef class Topology:
         self.addresses[key] = self.addresses[address] = engine
         self.engines[node.number] = engine
         node.host = host
+        # the lists and dictionaries of a simulator in a cycle may be cleared before it is taken down itself
+        node.holder = <void*> engine
+        Py_INCREF(engine)
         node.place = network.host_count
         network.hosts[network.host_count] = node
         network.host_count += 1
@@ -288,6 +294,8 @@ cdef class Topology:
         if way == NULL:
             raise MemoryError
         way.impair = impairment.impair
+        way.holder = <void*> impairment
+        Py_INCREF(impairment)
         way.impair.attached = True
         way.number = network.way_count
         way.target = target
