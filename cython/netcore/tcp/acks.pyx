@@ -23,6 +23,10 @@ from netcore.tcp.tcb cimport (
 from netcore.tcp.user_timeout cimport end_waiting
 from netcore.wire.tcp cimport FIN, SYN, segment_t
 
+cdef enum:
+    # ns
+    LOCAL_TRIP = 200000
+
 
 cdef void challenge(tcb_t* tcb, int64_t now) noexcept nogil:
     if now - tcb.last_challenge < tcb.transport.tunables.challenge_interval:
@@ -78,13 +82,15 @@ cdef void restart_timer(tcb_t* tcb, int64_t now) noexcept nogil:
 
 cdef void take_ack_of_syn(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
     cdef bint sent_again = tcb.retries != 0
+    cdef int64_t timed = 0 if sent_again or tcb.last_sent == NEVER else now - tcb.last_sent
     # text that went early is acknowledged like any other, behind this
     tcb.snd_una = tcb.rack_fack = tcb.iss + 1 if tcb.early else seg.ack
     if tcb.extras != NULL and tcb.extras.syn_text:
         settle_syn_text(tcb, seg.ack)
     tcb.recover = tcb.snd_una - 1
     tcb.span.min_rtt_since = 0
-    sample_round_trip(tcb, seg, 0, 0 if sent_again or tcb.last_sent == NEVER else now - tcb.last_sent, now)
+    tcb.is_near = 0 < timed < LOCAL_TRIP
+    sample_round_trip(tcb, seg, 0, timed, now)
     if tcb.rtt.srtt == 0 and sent_again:
         # RFC 6298 5.7: the first time-out of the data is 3 s when the SYN was lost and nothing was measured
         tcb.rtt.rto = 3_000_000_000

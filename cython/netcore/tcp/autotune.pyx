@@ -14,9 +14,8 @@ cdef enum:
     # kernel takes 1,000 frames (txqueuelen) that no superframe makes large: what does not fit into it is lost
     QUEUE_TRIP = 4000000
     QUEUE_SEGMENTS = 720
-    # ns, bytes. Nor does a peer on this very machine go any faster for a larger window: what waits before us only falls
-    # out of the caches. A trip so short is the handshake's, whose time is no program's.
-    LOCAL_TRIP = 200000
+    # bytes. Nor does a peer on this very machine go any faster for a larger window: what waits before us only falls out
+    # of the caches
     LOCAL_WINDOW = 1048576
     # parts of the memory limit
     PARTS_OF_A_BUFFER = 8
@@ -75,7 +74,7 @@ cdef void grow_receive(tcb_t* tcb, uint32_t taken, int64_t trip) noexcept nogil:
     tcb.taken_most = taken
     if tcb.transport.superframe == 0 and trip < QUEUE_TRIP and most > QUEUE_SEGMENTS * <int64_t> tcb.rcv_mss:
         most = QUEUE_SEGMENTS * <int64_t> tcb.rcv_mss
-    if tcb.transport.superframe and 0 < tcb.rtt.srtt < LOCAL_TRIP and most > LOCAL_WINDOW:
+    if tcb.transport.superframe and tcb.is_near and most > LOCAL_WINDOW:
         most = LOCAL_WINDOW
     size = most_allowed(tcb.transport, wanted, most)
     if size > tcb.receive_limit:

@@ -514,6 +514,8 @@ cdef struct tcb_t:
     uint8_t nodelay
     # the call that sends has not given all its text yet: what does not fill a frame waits for the rest
     uint8_t corked
+    # the handshake took so short a time that the peer is on this machine
+    uint8_t is_near
     uint8_t receive_shut
     uint8_t orphan
     uint8_t in_table
