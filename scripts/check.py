@@ -59,7 +59,8 @@ def run_tests(arguments: list[str]) -> int:
         The exit status of the first of the two that fails; both are run.
     """
     with tempfile.TemporaryDirectory(prefix="tested-") as folder:
-        told = ["--tested", f"{folder}/requirements"]
+        # one word: pytest takes a word that names a file for what is to be tested, and looks for its settings there
+        told = [f"--tested={folder}/requirements"]
         statuses = [run_pytest([*arguments, *told, *BESIDE]), run_pytest([*arguments, *told, *ALONE, "--requirements"])]
     return next(filter(None, statuses), 0)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts import check
 from tests.source.sources import ROOT
 
 TEST = """
@@ -36,3 +37,18 @@ def test_notes_get_what_was_tested_and_keep_what_was_before(tmp_path: Path, proc
     (total,) = (line for line in result.stdout.splitlines() if line.startswith("requirements without a test:"))
     missing, known = (int(word) for word in total.split() if word.isdigit())
     assert missing == known - 2
+
+
+def test_second_part_of_a_whole_run_takes_no_word_for_a_file_to_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pytest looks for its settings where the first word lies that is a path; the first part has written the notes."""
+    runs: list[list[str]] = []
+
+    def run(arguments: list[str]) -> int:
+        runs.append([word for word in arguments if Path(word).exists()])
+        (notes,) = (word for word in arguments if word.endswith("/requirements"))
+        Path(notes.removeprefix("--tested=")).write_text("SEG-1")
+        return 0
+
+    monkeypatch.setattr(check, "run_pytest", run)
+    assert check.run_tests([]) == 0
+    assert runs == [[], []]
