@@ -11,7 +11,7 @@ from netcore.storage.copy cimport copy_text
 from netcore.tcp.calls cimport may_receive, may_send, receive_chunks, receive_text, received, send_text
 from netcore.tcp.output cimport largest_text
 from netcore.tcp.tcb cimport (
-    STATUS_HANDLE_CLOSED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, STATUS_WOULD_BLOCK, queue_seq, tcb_t,
+    STATUS_HANDLE_CLOSED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, STATUS_WOULD_BLOCK, tcb_t, unsent,
     waiter_t,
 )
 from netcore.tcp.urgent cimport is_late_byte_due, mark_sent_urgent, readable_stretch, take_late_byte
@@ -27,10 +27,6 @@ cdef enum:
     UNLOCKED_COPY = 16384
     # a buffer with this much room may have more than is queued already
     WORTH_LANDING = 32768
-
-
-cdef uint64_t unsent(const tcb_t* tcb) noexcept nogil:
-    return tcb.send_queue.length - <uint32_t> (tcb.snd_nxt - queue_seq(tcb))
 
 
 cdef bint is_look_due(const tcb_t* tcb, uint64_t since) noexcept nogil:

@@ -36,8 +36,8 @@ cdef bint sleep(host_t* host, waiter_t* waiter, int64_t most) noexcept nogil
 # may go past the queue. OUTCOME_NOTHING also when the program should look for signals.
 cdef Outcome wait_together(host_t* host, waiter_t* waiter, landing_t* landing, int64_t deadline) noexcept nogil
 # One batch in passing, if the caller may lead: who always has something to do never waits, and the helper would drive
-# beside it, at the cost of a processor and of a quarrel over the lock.
-cdef void glance(host_t* host) noexcept nogil
+# beside it, at the cost of a processor and of a quarrel over the lock. How many frames.
+cdef int glance(host_t* host) noexcept nogil
 # Lets text land that the device has already, if the caller may lead; no wait but the moment until more of it follows.
 cdef void land(host_t* host, landing_t* landing) noexcept nogil
 # Drives the host in the loop's thread whenever no caller does, until `stopping` or the device is lost.

@@ -125,15 +125,14 @@ cdef void pass_by(host_t* host) noexcept nogil:
 
 
 cdef void give_lead(host_t* host) noexcept nogil:
-    host.lead.leader = NULL
-    host.sleeping_until = 0
-    host.lead.left = monotonic_clock()
-    cdef bint passed_on = host.lead.absence > LONG_ABSENCE and host.lead.followers.first != NULL
-    if passed_on:
-        tell(<waiter_t*> list_first(&host.lead.followers))
+    cdef bint told = host.lead.helper_rests
     # the follower may have what it waits for already and not stay: a helper that ticks finds out
-    if host.lead.helper_rests or (host.lead.absence > LONG_ABSENCE and not passed_on):
-        host.lead.helper_rests = False
+    pass_by(host)
+    if host.lead.absence <= LONG_ABSENCE:
+        return
+    if host.lead.followers.first != NULL:
+        tell(<waiter_t*> list_first(&host.lead.followers))
+    elif not told:
         tell(&host.lead.helper)
 
 
@@ -173,13 +172,16 @@ cdef Outcome lead(host_t* host, waiter_t* waiter, landing_t* landing, int64_t de
             return OUTCOME_READY if is_served(waiter, landing) else OUTCOME_NOTHING
 
 
-cdef void glance(host_t* host) noexcept nogil:
+cdef int glance(host_t* host) noexcept nogil:
     cdef waiter_t passer
+    cdef int count
     memset(&passer, 0, sizeof(passer))
     passer.descriptor = -1
-    if take_lead(host, &passer):
-        step(host)
-        pass_by(host)
+    if not take_lead(host, &passer):
+        return 0
+    count = step(host)
+    pass_by(host)
+    return count
 
 
 cdef void land(host_t* host, landing_t* landing) noexcept nogil:

@@ -134,8 +134,7 @@ cdef class Selection:
         with nogil:
             enter(host)
             total = self.look()
-            if total and host.live:
-                glance(host)
+            if total and host.live and glance(host):
                 total = self.look()
             unlock(host)
         if total == 0:

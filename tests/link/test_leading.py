@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from typing_extensions import Buffer
 
 from netcore.endpoint import READABLE, SEND_URGENT, WOULD_BLOCK, Endpoint
 from netcore.engine import Engine
@@ -67,10 +68,6 @@ def waits_for(stage: Stage, endpoint: Endpoint, limit: int = PATIENCE) -> Callab
     return wait
 
 
-def lands(stage: Stage, endpoint: Endpoint, buffer: bytearray, waiter: Waiter) -> Callable[[], int]:
-    return lambda: waiter.receive_into(endpoint, buffer, [(endpoint, READABLE)], stage.host.now + PATIENCE)
-
-
 def until(holds: Callable[[], bool]) -> None:
     limit = time.monotonic() + JOIN
     while not holds():
@@ -80,6 +77,15 @@ def until(holds: Callable[[], bool]) -> None:
 
 def turns(stage: Stage) -> int:
     return stage.loop.counters()["turns"]
+
+
+def landing_begun(stage: Stage, endpoint: Endpoint, buffer: Buffer, waiter: Waiter) -> Task:
+    """A receive into `buffer` in a thread of its own, which has taken the lead."""
+    before = turns(stage)
+    watches = [(endpoint, READABLE)]
+    task = Task(lambda: waiter.receive_into(endpoint, buffer, watches, stage.host.now + PATIENCE))
+    until(lambda: turns(stage) > before)
+    return task
 
 
 def ping(stage: Stage, payload: bytes) -> None:
@@ -138,12 +144,11 @@ def test_leader_that_gave_way_gets_nothing_in_its_buffer_afterwards() -> None:
         second, their_second = stage.connection(1002)
         stage.make_likely(ours, theirs)
         buffer = bytearray([FILL]) * 65536
+        first = landing_begun(stage, ours, buffer, waiter)
         before = turns(stage)
-        first = Task(lands(stage, ours, buffer, waiter))
-        until(lambda: turns(stage) > before)
         time.sleep(0.005)  # one that has led for so long gives way
         other = Task(waits_for(stage, second))
-        until(lambda: turns(stage) > before + 1)
+        until(lambda: turns(stage) > before)
         text = os.urandom(MSS)
         send(stage, theirs, text)
         count = first.result()
@@ -162,9 +167,7 @@ def test_buffer_that_text_may_land_in_keeps_its_size_until_the_wait_is_over() ->
         stage.make_likely(ours, theirs)
         buffer = bytearray([FILL]) * 65536
         view = memoryview(buffer)
-        before = turns(stage)
-        task = Task(lands(stage, ours, view, waiter))  # type: ignore[arg-type]
-        until(lambda: turns(stage) > before)
+        task = landing_begun(stage, ours, view, waiter)
         with pytest.raises(BufferError):
             buffer.clear()
         with pytest.raises(BufferError):
@@ -181,9 +184,7 @@ def test_connection_let_go_during_a_landing_leaves_the_buffer_alone(how: str) ->
         ours, theirs = stage.connection(1001)
         stage.make_likely(ours, theirs)
         buffer = bytearray([FILL]) * 65536
-        before = turns(stage)
-        task = Task(lands(stage, ours, buffer, waiter))
-        until(lambda: turns(stage) > before)
+        task = landing_begun(stage, ours, buffer, waiter)
         assert theirs.send(os.urandom(MSS)) == MSS
         frames = stage.frames()
         getattr(ours, how)()
@@ -200,9 +201,7 @@ def test_device_let_go_during_a_landing_ends_nothing_but_its_frames() -> None:
         ours, theirs = stage.connection(1001)
         stage.make_likely(ours, theirs)
         buffer = bytearray([FILL]) * 65536
-        before = turns(stage)
-        task = Task(lands(stage, ours, buffer, waiter))
-        until(lambda: turns(stage) > before)
+        task = landing_begun(stage, ours, buffer, waiter)
         stage.loop.close()
         send(stage, theirs, os.urandom(MSS))
         waiter.wake()

@@ -10,7 +10,7 @@ from netcore.tcp.scoreboard cimport first_lost, first_sent, join_lost, last_sent
 from netcore.tcp.seqnum cimport seq_geq, seq_lt
 from netcore.tcp.tcb cimport (
     FRTO_OFF, PHASE_LOSS, PHASE_OPEN, PHASE_REDUCING, TIMER_PROBE, UNDO_NEVER, cancel, is_anything_lost, path_search_t,
-    queue_seq, tcb_t, want_output,
+    tcb_t, unsent, want_output,
 )
 
 cdef enum:
@@ -194,7 +194,7 @@ cdef uint32_t size_to_try(tcb_t* tcb, int64_t now) noexcept nogil:
 cdef int32_t path_probe_due(tcb_t* tcb, uint32_t allowed, int64_t now) noexcept nogil:
     cdef uint32_t size = size_to_try(tcb, now)
     cdef uint32_t behind = PROBE_BEHIND * <uint32_t> tcb.eff_mss
-    cdef uint32_t available = <uint32_t> (tcb.send_queue.length - (tcb.snd_nxt - queue_seq(tcb)))
+    cdef uint32_t available = <uint32_t> unsent(tcb)
     cdef int32_t window = <int32_t> (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt)
     if (size == 0 or tcb.fin_sent or available < size + behind or window < <int32_t> (size + behind)
             or allowed < size + behind or not may_record(tcb)):

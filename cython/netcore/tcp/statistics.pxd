@@ -9,7 +9,7 @@ from netcore.tcp.accurate_ecn cimport COUNT_AT_FIRST
 from netcore.tcp.ecn cimport ECN_ACCURATE
 from netcore.tcp.flight cimport ack_sample_t
 from netcore.tcp.tcb cimport (
-    PHASE_RECOVERY, SYN_RECEIVED, SYN_SENT, flight_size, is_synchronized, queue_seq, segment_out_t, tcb_t,
+    PHASE_RECOVERY, SYN_RECEIVED, SYN_SENT, flight_size, is_synchronized, segment_out_t, tcb_t, unsent,
 )
 from netcore.wire.tcp cimport ACK, segment_t
 
@@ -150,15 +150,15 @@ cdef inline void count_timeout(tcb_t* tcb, int64_t now) noexcept nogil:
 
 
 cdef inline uint8_t limit_of(const tcb_t* tcb) noexcept nogil:
-    cdef uint64_t unsent, least
+    cdef uint64_t waiting, least
     if not is_synchronized(tcb):
         return LIMIT_NOTHING
-    unsent = tcb.send_queue.length - (tcb.snd_nxt - queue_seq(tcb)) if not tcb.fin_sent else 0
-    if unsent == 0:
+    waiting = unsent(tcb) if not tcb.fin_sent else 0
+    if waiting == 0:
         if flight_size(tcb) == 0:
             return LIMIT_NOTHING
         return LIMIT_BUFFER if tcb.send_queue.length >= tcb.send_limit else LIMIT_PATH
-    least = unsent if unsent < tcb.eff_mss else tcb.eff_mss
+    least = waiting if waiting < tcb.eff_mss else tcb.eff_mss
     return LIMIT_WINDOW if <int32_t> (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt) < <int32_t> least else LIMIT_PATH
 
 

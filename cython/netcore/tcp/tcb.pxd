@@ -514,7 +514,7 @@ cdef struct tcb_t:
     uint8_t nodelay
     # the call that sends has not given all its text yet: what does not fill a frame waits for the rest
     uint8_t corked
-    # the handshake took so short a time that the peer is on this machine
+    # the handshake took so short a time that the peer is on this machine, or next to it
     uint8_t is_near
     uint8_t receive_shut
     uint8_t orphan
@@ -748,6 +748,11 @@ cdef inline bint is_syn_out(const tcb_t* tcb) noexcept nogil:
 cdef inline uint32_t queue_seq(const tcb_t* tcb) noexcept nogil:
     """Sequence number of the first byte in the send queue."""
     return tcb.iss + 1 if is_syn_out(tcb) else tcb.snd_una
+
+
+cdef inline uint64_t unsent(const tcb_t* tcb) noexcept nogil:
+    """Bytes of the send queue that have never left, until a FIN has."""
+    return tcb.send_queue.length - <uint32_t> (tcb.snd_nxt - queue_seq(tcb))
 
 
 cdef inline uint32_t receive_window(const tcb_t* tcb) noexcept nogil:
