@@ -6,9 +6,11 @@ from netcore.host cimport host_t, landing_t
 from netcore.landing cimport is_in_turn
 from netcore.leading cimport glance, land, pass_by, step, take_lead
 from netcore.posix cimport iovec, memcpy, memset
-from netcore.storage.chunks cimport chunk_give_list, chunk_t
+from netcore.storage.chunks cimport LARGE_CHUNK, chunk_give_list, chunk_t
 from netcore.storage.copy cimport copy_text
-from netcore.tcp.calls cimport may_receive, may_send, receive_chunks, receive_text, received, send_text
+from netcore.tcp.calls cimport (
+    keep_last_text, keep_text, lend_text, may_receive, may_send, receive_chunks, receive_text, received, send_text,
+)
 from netcore.tcp.output cimport largest_text
 from netcore.tcp.tcb cimport (
     STATUS_HANDLE_CLOSED, STATUS_NO_BUFFERS, STATUS_OK, STATUS_SHUT_DOWN, STATUS_WOULD_BLOCK, tcb_t, unsent,
@@ -19,6 +21,10 @@ from netcore.tcp.urgent cimport is_late_byte_due, mark_sent_urgent, readable_str
 cdef enum:
     # bytes copied in one stay in the lock where no superframes are sent
     SLICE = 65536
+    # a slice of this size leaves from the program's buffer where it may be acknowledged before the call returns: less
+    # than MOST_LENT are on their way
+    WORTH_LENDING = 49152
+    MOST_LENT = 2097152
     # after so many bytes a send looks for what the peer has acknowledged
     WORTH_A_LOOK = 131072
     # one that takes less leaves it to the next wait
@@ -60,6 +66,25 @@ cdef uint64_t slice_of(const tcb_t* tcb, bint first) noexcept nogil:
     return most - waiting % most if first else most
 
 
+cdef bint is_lending_likely_to_pay(const tcb_t* tcb, uint64_t size) noexcept nogil:
+    return WORTH_LENDING <= size <= LARGE_CHUNK and tcb.send_queue.length < MOST_LENT
+
+
+cdef void take_back(host_t* host, tcb_t** slot, waiter_t* sender) noexcept nogil:
+    """Copies what the peer has not acknowledged by now; others get the lock between two pieces."""
+    if not host.live:
+        if slot[0] != NULL:
+            keep_text(slot[0])
+        return
+    # the last of it too leaves before it is copied
+    settle(host, host_time(host))
+    while slot[0] != NULL and keep_last_text(slot[0]):
+        if host.lead.leader == sender or take_lead(host, sender):
+            step(host)
+        leave(host)
+        enter(host)
+
+
 cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int count, uint64_t total,
                          bint urgent) noexcept nogil:
     cdef int64_t status = STATUS_OK
@@ -69,6 +94,9 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
     cdef uint64_t left = total
     cdef uint64_t since = 0
     cdef waiter_t sender
+    cdef const uint8_t* text
+    cdef bint whole
+    cdef bint lent = False
     cdef int i = 0
     memset(&sender, 0, sizeof(sender))
     sender.descriptor = -1
@@ -85,7 +113,13 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
         size = pieces[i].iov_len - at
         if size > room:
             size = room
-        if size and not send_text(slot[0], <const uint8_t*> pieces[i].iov_base + at, size):
+        text = <const uint8_t*> pieces[i].iov_base + at
+        if not urgent and is_lending_likely_to_pay(slot[0], size):
+            whole = lend_text(slot[0], text, <uint32_t> size)
+            lent = True
+        else:
+            whole = size == 0 or send_text(slot[0], text, size)
+        if not whole:
             status = STATUS_NO_BUFFERS
             break
         at += size
@@ -113,6 +147,8 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
     if (host.live and since >= WORTH_LOOKING_FOR and slot[0] != NULL and slot[0].send_queue.length >= WORTH_A_LOOK
             and (host.lead.leader == &sender or take_lead(host, &sender))):
         step(host)
+    if lent:
+        take_back(host, slot, &sender)
     if host.lead.leader == &sender:
         # what is still to leave takes its time too
         settle(host, host_time(host))

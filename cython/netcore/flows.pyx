@@ -15,6 +15,7 @@ from netcore.network cimport network_reserve, network_t, node_t
 from netcore.posix cimport calloc, free
 from netcore.storage.deadlines cimport NEVER
 from netcore.storage.links cimport list_append
+from netcore.tcp.calls cimport keep_text
 from netcore.tcp.tcb cimport tcb_t
 from netcore.topology cimport Topology, grown, mixed
 from netcore.wire.address cimport address_t
@@ -234,6 +235,7 @@ cdef class Flows(Topology):
         enter(application.host)
         tcb = endpoint.tcb
         endpoint.tcb = NULL
+        keep_text(tcb)
         passive = tcb.passive
         application.local = tcb.entry.local
         application.remote = tcb.entry.remote

@@ -22,8 +22,7 @@ SOURCE_PORT = 19
 # What one connection may have of a turn.
 ECHO_BUFFER = 256 << 10
 DISCARD_BUFFER = 1_000_000  # no whole pages: a copy whose ends lie badly in theirs (storage.copy) would stay so
-SOURCE_PIECE = 256 << 10  # stays in a processor's cache from one send to the next
-SOURCE_PIECES = 4
+SOURCE_PIECE = 2_000_000  # of a long send most has been acknowledged before it returns, and was never copied
 
 LINE = 72  # RFC 864: lines of 72 characters out of the ring of the printable ones
 _FIRST, _LAST = 0x20, 0x7E
@@ -145,10 +144,9 @@ class Source(_Transfer):
         return WRITE
 
     def writable(self, handle: int) -> int:
-        """Sends a few pieces, as long as there is room."""
-        for _ in range(SOURCE_PIECES):
-            if self._send(handle, self._pattern, 1, self._count, 0, None, None, None, self._error):
-                return self._failed("WSPSend", WRITE)
+        """Sends a piece; there is room for at least some of it, and then all of it is taken (SEND-2)."""
+        if self._send(handle, self._pattern, 1, self._count, 0, None, None, None, self._error):
+            return self._failed("WSPSend", WRITE)
         return WRITE
 
 

@@ -1,5 +1,6 @@
 """The send queue holds the only copy of what is not acknowledged."""
 
+import random
 from itertools import pairwise
 
 import pytest
@@ -66,17 +67,81 @@ def test_what_is_sent_again_is_the_same(host):
     assert (again.seq, again.text) == (first.seq, first.text) == (1, text)
 
 
-def test_buffer_given_to_send_may_be_changed_afterwards(host):
-    peer = Peer(host)
+def extended(stream, segments):
+    """The stream with what segments bring that continues it."""
+    for segment in segments:
+        skip = len(stream) - (segment.seq - 1)
+        if 0 <= skip < len(segment.text):
+            stream += segment.text[skip:]
+    return stream
+
+
+def stream_of(host, peer, endpoint, stream=b""):
+    """What a peer has that had `stream` until now, when all that was sent is acknowledged."""
+    for _ in range(3000):
+        if not endpoint.buffered_bytes:
+            return stream
+        segments = peer.take()
+        stream = extended(stream, segments)
+        peer.send("A", ack=1 + len(stream))
+        if not segments and not host.waiting and endpoint.buffered_bytes:
+            host.advance(host.until_deadline())
+    raise AssertionError(f"{endpoint.buffered_bytes} bytes stay in the queue")
+
+
+@pytest.mark.parametrize("superframes", [False, True])
+@pytest.mark.parametrize("size", [20_000, 300_000])
+def test_buffer_given_to_send_may_be_changed_afterwards(make_host, size, superframes):
+    host = make_host(vnet_header=superframes, offloads=superframes)
+    peer = Peer(host, scale=7)
     endpoint = peer.open_passively()
-    buffer = bytearray(b"a" * 20_000)
-    endpoint.send(buffer)
-    buffer[:] = b"b" * 20_000
-    seen = b""
-    while endpoint.buffered_bytes:
-        seen += b"".join(segment.text for segment in peer.take())
-        peer.send("A")
-    assert seen == b"a" * 20_000
+    text = random.Random(size).randbytes(size)
+    buffer = bytearray(text)
+    assert endpoint.send(buffer) == size
+    buffer[:] = bytes(size)
+    assert peer.take()
+    # the first flight was lost
+    assert stream_of(host, peer, endpoint) == text
+
+
+def test_short_text_behind_a_long_one_leaves_the_buffer_of_the_long_one_as_it_is(host):
+    """Both are one call's, which shows the long one where it lies: there is no room behind it to append to."""
+    peer = Peer(host, scale=7)
+    endpoint = peer.open_passively()
+    text = bytearray(b"a" * 80_000)
+    behind = memoryview(text)
+    assert endpoint.send([behind[:65_536], b"b" * 1000]) == 66_536
+    assert text == b"a" * 80_000
+    assert stream_of(host, peer, endpoint) == b"a" * 65_536 + b"b" * 1000
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    writes=st.lists(st.integers(1, 200_000), min_size=1, max_size=8),
+    acks=st.lists(st.integers(1, 90_000), min_size=1, max_size=8),
+    superframes=st.booleans(),
+)
+def test_one_buffer_that_is_used_for_all_writes_sends_the_stream(writes, acks, superframes):
+    host = Host(vnet_header=superframes, offloads=superframes)
+    peer = Peer(host, scale=7)
+    endpoint = peer.open_passively()
+    sent = b""
+    arrived = b""
+    position = 0
+    buffer = bytearray(max(writes))
+    source = random.Random(len(writes))
+    for number, size in enumerate(writes):
+        text = source.randbytes(size)
+        buffer[:size] = text
+        if endpoint.send(memoryview(buffer)[:size]) == size:
+            sent += text
+        arrived = extended(arrived, peer.take())
+        position = min(len(arrived), position + acks[number % len(acks)])
+        peer.send("A", ack=1 + position)
+    buffer[:] = bytes(len(buffer))
+    # what was not acknowledged is lost
+    assert stream_of(host, peer, endpoint, arrived[:position]) == sent
+    host.finish()
 
 
 def test_part_of_a_segment_that_was_acknowledged_is_not_sent_again(host):

@@ -3,7 +3,8 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from netcore.posix cimport iovec, memcpy, memmove
 from netcore.storage.chunks cimport (
-    LARGE_CHUNK, SMALL_CHUNK, chunk_give, chunk_give_list, chunk_pool_t, chunk_t, chunk_take,
+    LARGE_CHUNK, SMALL_CHUNK, chunk_give, chunk_give_list, chunk_pool_t, chunk_t, chunk_take, is_lent,
+    own_memory,
 )
 from netcore.storage.copy cimport copy_text
 
@@ -60,6 +61,58 @@ cdef inline bint queue_append(byte_queue_t* queue, chunk_pool_t* pool, const uin
             queue.length += room
         octets += room
         length -= room
+    return True
+
+
+cdef inline bint queue_lend(byte_queue_t* queue, chunk_pool_t* pool, const uint8_t* octets,
+                            uint32_t length) noexcept nogil:
+    """Appends bytes (at most LARGE_CHUNK) where they are. False without memory, which is taken for queue_keep.
+
+    They may not change while they are in the queue, and queue_keep must have ended before they are gone.
+    """
+    cdef chunk_t* chunk = chunk_take(pool, LARGE_CHUNK)
+    if chunk == NULL:
+        return False
+    # no room behind the bytes: nothing is appended there
+    chunk.start = chunk.capacity - length
+    chunk.end = chunk.capacity
+    chunk.data = <uint8_t*> octets - chunk.start
+    queue_append_chunk(queue, chunk)
+    return True
+
+
+cdef inline void chunk_keep(chunk_t* chunk) noexcept nogil:
+    """Copies bytes that are lent into the chunk's own memory."""
+    cdef uint8_t* own = own_memory(chunk)
+    copy_text(own, chunk.data + chunk.start, chunk.end - chunk.start)
+    chunk.end -= chunk.start
+    chunk.start = 0
+    chunk.data = own
+
+
+cdef inline void queue_keep(byte_queue_t* queue) noexcept nogil:
+    """Copies all bytes that are lent."""
+    cdef chunk_t* chunk = queue.head
+    while chunk != NULL:
+        if is_lent(chunk):
+            chunk_keep(chunk)
+        chunk = chunk.next
+
+
+cdef inline bint queue_keep_last(byte_queue_t* queue) noexcept nogil:
+    """Copies the last bytes that are lent, a chunk of them at most; those before them are the sooner to be dropped.
+
+    False when nothing is lent.
+    """
+    cdef chunk_t* chunk = queue.head
+    cdef chunk_t* last = NULL
+    while chunk != NULL:
+        if is_lent(chunk):
+            last = chunk
+        chunk = chunk.next
+    if last == NULL:
+        return False
+    chunk_keep(last)
     return True
 
 

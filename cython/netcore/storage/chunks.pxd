@@ -32,6 +32,15 @@ cdef struct chunk_pool_t:
     int64_t limit
 
 
+cdef inline uint8_t* own_memory(chunk_t* chunk) noexcept nogil:
+    return <uint8_t*> chunk + sizeof(chunk_t)
+
+
+cdef inline bint is_lent(chunk_t* chunk) noexcept nogil:
+    """Whether a chunk shows bytes of somebody else for a while; it has room for them."""
+    return chunk.capacity == LARGE_CHUNK and chunk.data != own_memory(chunk)
+
+
 cdef inline chunk_t* chunk_take(chunk_pool_t* pool, uint32_t capacity) noexcept nogil:
     """A chunk of at least `capacity` bytes (at most LARGE_CHUNK), empty; NULL when there is no memory."""
     cdef chunk_t* chunk = NULL
@@ -53,7 +62,7 @@ cdef inline chunk_t* chunk_take(chunk_pool_t* pool, uint32_t capacity) noexcept 
         if chunk == NULL:
             return NULL
         chunk.capacity = SMALL_CHUNK if small else LARGE_CHUNK
-        chunk.data = <uint8_t*> chunk + sizeof(chunk_t)
+        chunk.data = own_memory(chunk)
     chunk.next = NULL
     chunk.start = 0
     chunk.end = 0
@@ -70,6 +79,7 @@ cdef inline void chunk_give(chunk_pool_t* pool, chunk_t* chunk) noexcept nogil:
         pool.small = chunk
         pool.small_cached += 1
     elif chunk.capacity == LARGE_CHUNK and pool.large_cached < LARGE_CACHE:
+        chunk.data = own_memory(chunk)
         chunk.next = pool.large
         pool.large = chunk
         pool.large_cached += 1

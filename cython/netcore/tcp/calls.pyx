@@ -1,7 +1,9 @@
 """User calls on a connection; what Winsock makes of their statuses is decided above the core."""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
-from netcore.storage.byte_queue cimport queue_append, queue_append_chunk, queue_copy, queue_drop
+from netcore.storage.byte_queue cimport (
+    queue_append, queue_append_chunk, queue_copy, queue_drop, queue_keep, queue_keep_last, queue_lend,
+)
 from netcore.storage.chunks cimport chunk_t
 from netcore.tcp.lifecycle cimport abort_connection, finish, give_birth, let_go
 from netcore.tcp.table cimport find_entry
@@ -64,6 +66,20 @@ cdef bint send_text(tcb_t* tcb, const uint8_t* text, uint64_t length) noexcept n
     cdef bint whole = queue_append(&tcb.send_queue, &tcb.transport.pool, text, length)
     want_output(tcb)
     return whole
+
+
+cdef bint lend_text(tcb_t* tcb, const uint8_t* text, uint32_t length) noexcept nogil:
+    cdef bint whole = queue_lend(&tcb.send_queue, &tcb.transport.pool, text, length)
+    want_output(tcb)
+    return whole
+
+
+cdef void keep_text(tcb_t* tcb) noexcept nogil:
+    queue_keep(&tcb.send_queue)
+
+
+cdef bint keep_last_text(tcb_t* tcb) noexcept nogil:
+    return queue_keep_last(&tcb.send_queue)
 
 
 cdef void send_chunk(tcb_t* tcb, chunk_t* chunk) noexcept nogil:
@@ -174,6 +190,9 @@ cdef Status shut_receive(tcb_t* tcb) noexcept nogil:
 
 
 cdef void close_connection(tcb_t* tcb, int64_t now) noexcept nogil:
+    # a call that has not given all its text loses the connection, and its memory with it
+    tcb.corked = False
+    keep_text(tcb)
     if tcb.state == SYN_SENT:
         # CLOSE-8: no further SYN; a SYN,ACK that comes finds no connection and gets RST
         finish(tcb, STATUS_ABORTED)
