@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint64_t
 from netcore.device cimport device_due, device_read, device_settle
 from netcore.drive cimport enter, next_deadline, run_deadlines, settle, unlock
 from netcore.host cimport host_t, landing_t
+from netcore.landing cimport is_in_turn
 from netcore.posix cimport POLLIN, load_acquire, memset, monotonic_clock, poll_until, pollfd, read, timespec, write
 from netcore.receive_thread cimport choose_receiver
 from netcore.storage.deadlines cimport NEVER
@@ -197,6 +198,9 @@ cdef void land(host_t* host, landing_t* landing) noexcept nogil:
     while landing.filled < landing.length and not host.lead.lost:
         count = step(host)
         if host.lead.leader != &receiver or landing.slot[0] == NULL or landing.slot[0].receive_queue.length:
+            break
+        if not is_in_turn(landing.slot[0]):
+            # another connection's text comes now: in the device it is nearer to its receiver than in a queue
             break
         now = monotonic_clock()
         if count:

@@ -121,3 +121,25 @@ def test_long_send_leaves_in_full_frames(stage: Stage) -> None:
     assert bytes(got) == text
     whole = [size for size in sizes if size > 200]
     assert sum(size < MSS for size in whole) <= 2, whole
+
+
+def test_receiver_whose_text_has_landed_leaves_what_follows_of_another_in_the_device() -> None:
+    """Read now it would wait in a queue, and fall out of the processor's caches."""
+    with staged(vnet=True) as stage:
+        ours, theirs = stage.connection(1001)
+        second, their_second = stage.connection(1002)
+        size = 40 * MSS
+        for _ in range(4):
+            # until the peer sends as much in one frame
+            assert theirs.send(bytes(size)) == size
+            while ours.readable_bytes < size:
+                stage.turn()
+            assert ours.receive_into(bytearray(size)) == size
+        while stage.turn():
+            pass
+        send(stage, theirs, bytes(size))
+        send(stage, their_second, bytes(MSS))
+        before = stage.loop.counters()["batches"]
+        assert ours.receive_into(bytearray(1 << 20)) == size
+        assert second.readable_bytes == MSS
+        assert stage.loop.counters()["batches"] == before + 1
