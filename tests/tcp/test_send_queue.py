@@ -1,6 +1,7 @@
 """The send queue holds the only copy of what is not acknowledged."""
 
 import random
+import threading
 from itertools import pairwise
 
 import pytest
@@ -203,3 +204,26 @@ def test_any_mixture_of_writes_and_partial_acks_sends_the_stream(writes, acks, m
             peer.send("A")
     assert bytes(seen[at] for at in range(len(stream))) == stream
     host.finish()
+
+
+@pytest.mark.requirement("SHUT-3")
+def test_shutdown_by_another_thread_during_a_send_lets_all_that_was_taken_leave_and_fin_behind_it(make_host):
+    """The last of it, which does not fill a segment, waited for the rest of the call, which will never come."""
+    host = make_host(initial_window=5000)
+    outcome = []
+    for port in range(40_000, 40_100):
+        peer = Peer(host, port=port, scale=14)
+        endpoint = peer.open_passively()
+        sender = threading.Thread(target=lambda one=endpoint: outcome.append(one.send(bytes(5_000_000))))
+        sender.start()
+        while not endpoint.buffered_bytes:
+            pass
+        assert endpoint.shutdown_send() == core.OK
+        sender.join()
+        segments = peer.take()
+        assert "F" in segments[-1].flags
+        assert len(extended(b"", segments)) == endpoint.buffered_bytes
+        if outcome[-1] == core.SHUT_DOWN:
+            return
+        peer.send("RA")
+    pytest.fail(f"all sends ended before the shutdown came: {outcome}")

@@ -163,6 +163,8 @@ cdef void queue_fin(tcb_t* tcb) noexcept nogil:
     if tcb.fin_queued:
         return
     tcb.fin_queued = True
+    # a call of another thread that has not given all its text yet finds that it cannot: what it gave is the last
+    tcb.corked = False
     if tcb.state != SYN_RECEIVED:
         # in SYN-RECEIVED the CLOSE is queued until ESTABLISHED
         change_state(tcb, after)
@@ -190,8 +192,7 @@ cdef Status shut_receive(tcb_t* tcb) noexcept nogil:
 
 
 cdef void close_connection(tcb_t* tcb, int64_t now) noexcept nogil:
-    # a call that has not given all its text loses the connection, and its memory with it
-    tcb.corked = False
+    # a call of another thread that has lent its text loses sight of the connection, and returns
     keep_text(tcb)
     if tcb.state == SYN_SENT:
         # CLOSE-8: no further SYN; a SYN,ACK that comes finds no connection and gets RST
