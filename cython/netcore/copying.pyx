@@ -1,4 +1,7 @@
-"""Large copies go in slices, and those of a receive without the lock, so that no connection waits for another's."""
+"""Large copies go in slices, and those of a receive without the lock, so that no connection waits for another's.
+
+Most of a long send is not copied at all: it leaves from the program's buffer, and is acknowledged before the call ends.
+"""
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from netcore.drive cimport enter, host_time, leave, settle
@@ -71,7 +74,7 @@ cdef bint is_lending_likely_to_pay(const tcb_t* tcb, uint64_t size) noexcept nog
 
 
 cdef void take_back(host_t* host, tcb_t** slot, waiter_t* sender) noexcept nogil:
-    """Copies what the peer has not acknowledged by now; others get the lock between two pieces."""
+    """Copies what the peer has not acknowledged by now, and looks for ACKs between two pieces; others get the lock."""
     if not host.live:
         if slot[0] != NULL:
             keep_text(slot[0])

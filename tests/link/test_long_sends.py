@@ -87,6 +87,14 @@ def test_one_buffer_for_all_sends_carries_each_text_whatever_is_lost(vnet: bool)
         reader.read_until(lambda: stage.host.usage()["chunks"] == 0)
 
 
+def test_send_of_one_piece_does_not_look_for_acks_of_what_it_has_copied() -> None:
+    with staged(vnet=True) as stage:
+        ours, _ = stage.connection(1001)
+        before = stage.loop.counters()["batches"]
+        assert ours.send(bytes(60_000)) == 60_000
+        assert stage.loop.counters()["batches"] == before
+
+
 @pytest.mark.requirement("SND-10")
 def test_connection_closed_by_another_thread_during_a_send_keeps_the_text_that_was_taken() -> None:
     with staged(vnet=True) as stage:

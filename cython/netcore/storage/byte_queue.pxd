@@ -66,9 +66,9 @@ cdef inline bint queue_append(byte_queue_t* queue, chunk_pool_t* pool, const uin
 
 cdef inline bint queue_lend(byte_queue_t* queue, chunk_pool_t* pool, const uint8_t* octets,
                             uint32_t length) noexcept nogil:
-    """Appends bytes (at most LARGE_CHUNK) where they are. False without memory, which is taken for queue_keep.
+    """Appends bytes (at most LARGE_CHUNK) where they are. False without memory: queue_keep's is taken here.
 
-    They may not change while they are in the queue, and queue_keep must have ended before they are gone.
+    They may neither change nor go before they are dropped or queue_keep has copied them.
     """
     cdef chunk_t* chunk = chunk_take(pool, LARGE_CHUNK)
     if chunk == NULL:
@@ -102,18 +102,19 @@ cdef inline void queue_keep(byte_queue_t* queue) noexcept nogil:
 cdef inline bint queue_keep_last(byte_queue_t* queue) noexcept nogil:
     """Copies the last bytes that are lent, a chunk of them at most; those before them are the sooner to be dropped.
 
-    False when nothing is lent.
+    Whether more are lent.
     """
     cdef chunk_t* chunk = queue.head
     cdef chunk_t* last = NULL
+    cdef bint more = False
     while chunk != NULL:
         if is_lent(chunk):
+            more = last != NULL
             last = chunk
         chunk = chunk.next
-    if last == NULL:
-        return False
-    chunk_keep(last)
-    return True
+    if last != NULL:
+        chunk_keep(last)
+    return more
 
 
 cdef inline void queue_append_queue(byte_queue_t* queue, byte_queue_t* other) noexcept nogil:

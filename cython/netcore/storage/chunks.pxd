@@ -37,7 +37,10 @@ cdef inline uint8_t* own_memory(chunk_t* chunk) noexcept nogil:
 
 
 cdef inline bint is_lent(chunk_t* chunk) noexcept nogil:
-    """Whether a chunk shows bytes of somebody else for a while; it has room for them."""
+    """Whether a chunk shows bytes that are somebody else's for a while, and keeps room to copy them into.
+
+    One that will never copy what it shows (services.pyx) has another capacity.
+    """
     return chunk.capacity == LARGE_CHUNK and chunk.data != own_memory(chunk)
 
 

@@ -12,14 +12,15 @@ cdef tcb_t* open_active(transport_t* transport, const address_t* local, uint16_t
 cdef Status may_send(const tcb_t* tcb, uint64_t length) noexcept nogil
 # Queues bytes after may_send said OK; False when memory ran out before the last.
 cdef bint send_text(tcb_t* tcb, const uint8_t* text, uint64_t length) noexcept nogil
-# The same for bytes that stay where they are until keep_text; at most LARGE_CHUNK of them.
-cdef bint lend_text(tcb_t* tcb, const uint8_t* text, uint32_t length) noexcept nogil
-# Copies what is lent and has not been acknowledged, as closing the connection does too.
-cdef void keep_text(tcb_t* tcb) noexcept nogil
-# The same for the last piece of it alone, which will be acknowledged last; False when nothing is lent.
-cdef bint keep_last_text(tcb_t* tcb) noexcept nogil
 # The same for bytes that are in a chunk already: the chunk is taken over.
 cdef void send_chunk(tcb_t* tcb, chunk_t* chunk) noexcept nogil
+# The same for bytes that stay where they are, at most LARGE_CHUNK of them: until keep_text has copied them, or the
+# connection has dropped them, they may neither change nor go. False when there is no memory for that copy.
+cdef bint lend_text(tcb_t* tcb, const uint8_t* text, uint32_t length) noexcept nogil
+# Copies what is lent and has not been acknowledged; close_connection does so too.
+cdef void keep_text(tcb_t* tcb) noexcept nogil
+# Copies the last piece of it alone, which will be acknowledged last; whether more is lent.
+cdef bint keep_last_text(tcb_t* tcb) noexcept nogil
 # STATUS_OK when bytes are there to be received or the stream has ended (then `ended`), else why not.
 cdef Status may_receive(const tcb_t* tcb, bint* ended) noexcept nogil
 # The same for an urgent byte out of line: STATUS_OK with it in `octet`, or with the end in `ended`; STATUS_INVALID when

@@ -68,6 +68,11 @@ cdef bint send_text(tcb_t* tcb, const uint8_t* text, uint64_t length) noexcept n
     return whole
 
 
+cdef void send_chunk(tcb_t* tcb, chunk_t* chunk) noexcept nogil:
+    queue_append_chunk(&tcb.send_queue, chunk)
+    want_output(tcb)
+
+
 cdef bint lend_text(tcb_t* tcb, const uint8_t* text, uint32_t length) noexcept nogil:
     cdef bint whole = queue_lend(&tcb.send_queue, &tcb.transport.pool, text, length)
     want_output(tcb)
@@ -80,11 +85,6 @@ cdef void keep_text(tcb_t* tcb) noexcept nogil:
 
 cdef bint keep_last_text(tcb_t* tcb) noexcept nogil:
     return queue_keep_last(&tcb.send_queue)
-
-
-cdef void send_chunk(tcb_t* tcb, chunk_t* chunk) noexcept nogil:
-    queue_append_chunk(&tcb.send_queue, chunk)
-    want_output(tcb)
 
 
 cdef bint may_transfer(const tcb_t* tcb) noexcept nogil:
