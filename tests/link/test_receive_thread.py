@@ -42,11 +42,12 @@ def test_stream_turns_the_switch_on_and_its_end_off(switched: tuple[Stage, int])
         while stage.turn() or theirs.receive_into(buffer) > 0:
             pass
         seen = turned(told)
-    assert seen == b"1"
-    while seen == b"1" and stage.host.now < end:
+    while seen.endswith(b"1") and stage.host.now < end:
         stage.waiter.wait((), stage.host.now + 3 * MILLISECOND)
         seen += turned(told)
-    assert seen == b"10"
+    # on a busy machine the stream pauses, and the switch may have gone to and fro before anybody looked
+    assert seen
+    assert seen == b"10" * (len(seen) // 2)
 
 
 def test_single_frames_leave_the_switch_alone(switched: tuple[Stage, int]) -> None:
@@ -82,10 +83,11 @@ def test_closing_the_loop_turns_the_switch_off(switched: tuple[Stage, int]) -> N
     ours, theirs = stage.connection(1001)
     buffer = bytearray(1 << 20)
     end = stage.host.now + PATIENCE
-    while not (seen := turned(told)) and stage.host.now < end:
+    # a stream that pauses, on a busy machine, turns it off again
+    while not (seen := turned(told)).endswith(b"1") and stage.host.now < end:
         ours.send(bytes(200_000))
         while stage.turn() or theirs.receive_into(buffer) > 0:
             pass
-    assert seen == b"1"
+    assert seen.endswith(b"1")
     stage.loop.close()
     assert turned(told) == b"0"
