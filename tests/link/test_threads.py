@@ -109,10 +109,10 @@ def accept(engine: Engine, listener: Listener) -> Endpoint | None:
         waiter.close()
 
 
-def send_all(engine: Engine, endpoint: Endpoint, text: bytes) -> None:
+def send_all(engine: Engine, endpoint: Endpoint, text: bytes, piece: int) -> None:
     waiter = Waiter(engine)
-    for at in range(0, len(text), 30_000):
-        while (count := endpoint.send(text[at : at + 30_000])) == WOULD_BLOCK:
+    for at in range(0, len(text), piece):
+        while (count := endpoint.send(text[at : at + piece])) == WOULD_BLOCK:
             wait(waiter, endpoint, WRITABLE)
         assert count > 0, count
     waiter.close()
@@ -133,7 +133,9 @@ def receive_all(engine: Engine, endpoint: Endpoint) -> bytes:
         text += buffer[:count]
 
 
-def test_many_threads_move_whole_streams_both_ways() -> None:
+@pytest.mark.parametrize("piece", [30_000, 150_000])
+def test_many_threads_move_whole_streams_both_ways(piece: int) -> None:
+    """In pieces that are copied, and in such that leave from where they are, which is soon another's memory."""
     connections, size = 8, 300_000
     with live_hosts() as (near, far):
         listener = listen(far, 80)
@@ -143,7 +145,7 @@ def test_many_threads_move_whole_streams_both_ways() -> None:
             endpoint = accept(far, listener)
             assert endpoint is not None
             text = receive_all(far, endpoint)
-            send_all(far, endpoint, text)
+            send_all(far, endpoint, text, piece)
             endpoint.close()
 
         def ask(number: int) -> None:
@@ -151,7 +153,7 @@ def test_many_threads_move_whole_streams_both_ways() -> None:
             wait(Waiter(near), endpoint, WRITABLE | FAILED)
             text = bytes(position * (number + 3) % 251 for position in range(size))
             writer = Crew()
-            writer.start(lambda: (send_all(near, endpoint, text), endpoint.shutdown_send())[0])
+            writer.start(lambda: (send_all(near, endpoint, text, piece), endpoint.shutdown_send())[0])
             assert receive_all(near, endpoint) == text
             writer.join()
             endpoint.close()
