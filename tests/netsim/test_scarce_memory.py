@@ -52,3 +52,14 @@ def test_closed_window_one_way_does_not_stop_the_other_way() -> None:
     assert sim.run()
     assert flow.client.ended_at < 10 * SECOND
     assert flow.server.received == 100_000
+
+
+@pytest.mark.requirement("SEG-2")
+def test_two_ends_that_fill_each_others_window_take_the_acks_that_come_from_its_right_edge() -> None:
+    """The first segment of each is too large for the path: what follows it fills the window, and it comes again."""
+    sim = Simulator(seed=4, check=True)
+    one, other = sim.host(receive_buffer=1460), sim.host(receive_buffer=1460)
+    sim.link(one, other, delay=MILLISECOND, mtu=945)
+    flow = sim.flow(one, other, send=1459, reply=1459, together=True)
+    assert sim.run()
+    assert all(end.status == OK and end.received == 1459 for end in (flow.client, flow.server))

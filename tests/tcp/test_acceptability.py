@@ -19,8 +19,11 @@ def fill_window(peer, size):
 
 
 @pytest.mark.requirement("SEG-2")
-@pytest.mark.parametrize(("seq", "accepted"), [(1, True), (4000, True), (4001, False), (0, False), (5000, False)])
-def test_empty_segment_is_acceptable_within_the_window_only(peer, seq, accepted):
+@pytest.mark.parametrize(
+    ("seq", "accepted"), [(1, True), (4000, True), (4001, True), (4002, False), (0, False), (5000, False)]
+)
+def test_empty_segment_is_acceptable_within_the_window_and_at_its_edge_only(peer, seq, accepted):
+    """The edge is where a peer is that has filled the window: a special allowance for valid ACKs."""
     endpoint = peer.open_passively()
     endpoint.send(b"ours")
     peer.take()
@@ -28,6 +31,14 @@ def test_empty_segment_is_acceptable_within_the_window_only(peer, seq, accepted)
     peer.send("A", seq=seq, ack=5)
     assert (endpoint.buffered_bytes == 0) == accepted
     peer.expect() if accepted else peer.expect(wanted("A", seq=5, ack=1))
+
+
+@pytest.mark.requirement("SEG-2", "SEG-4")
+def test_rst_at_the_edge_of_the_window_is_dropped(peer):
+    endpoint = peer.open_passively()
+    peer.send("R", seq=4001)
+    peer.expect_nothing()
+    assert state_of(endpoint) == "ESTABLISHED"
 
 
 @pytest.mark.requirement("SEG-2", "SEG-7")

@@ -266,7 +266,10 @@ cdef bint check_sequence(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil
         seg.flags &= ~URG
         acceptable = True
     elif seg.seg_len == 0:
-        acceptable = in_window(seg.seq, tcb.rcv_nxt, window)
+        # At the right edge too, where a peer is that has filled the window. Two ends that have, and then lost what the
+        # other waits for, would else refuse for ever the ACK that each repeats from there.
+        acceptable = (in_window(seg.seq, tcb.rcv_nxt, window)
+                      or (seg.seq == tcb.rcv_nxt + window and not seg.flags & RST))
     else:
         acceptable = window and (in_window(seg.seq, tcb.rcv_nxt, window)
                                  or in_window(seg.seq + seg.seg_len - 1, tcb.rcv_nxt, window))
