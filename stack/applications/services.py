@@ -22,7 +22,9 @@ SOURCE_PORT = 19
 # What one connection may have of a turn.
 ECHO_BUFFER = 256 << 10
 DISCARD_BUFFER = 1_000_000  # no whole pages: a copy whose ends lie badly in theirs (storage.copy) would stay so
-SOURCE_PIECE = 2_000_000  # of a long send most has been acknowledged before it returns, and was never copied
+# Of a long send most has been acknowledged before it returns, and was never copied. What a peer that stops reading
+# leaves behind is no more than a few times what it has taken.
+SOURCE_PIECES = (256 << 10, 512 << 10, 1 << 20, 2 << 20)
 
 LINE = 72  # RFC 864: lines of 72 characters out of the ring of the printable ones
 _FIRST, _LAST = 0x20, 0x7E
@@ -137,7 +139,8 @@ class Source(_Transfer):
 
     def __init__(self, provider: Any) -> None:
         super().__init__(provider)
-        self._pattern = character_pattern(SOURCE_PIECE)
+        self._pieces = [character_pattern(size) for size in SOURCE_PIECES]
+        self._sent: dict[int, int] = {}
 
     def readable(self, handle: int) -> int:
         """Never asked for."""
@@ -145,9 +148,16 @@ class Source(_Transfer):
 
     def writable(self, handle: int) -> int:
         """Sends a piece; there is room for at least some of it, and then all of it is taken (SEND-2)."""
-        if self._send(handle, self._pattern, 1, self._count, 0, None, None, None, self._error):
+        sent = self._sent.get(handle, 0)
+        if self._send(handle, self._pieces[sent], 1, self._count, 0, None, None, None, self._error):
             return self._failed("WSPSend", WRITE)
+        if sent < len(SOURCE_PIECES) - 1:
+            self._sent[handle] = sent + 1
         return WRITE
+
+    def forget(self, handle: int) -> None:
+        """The connection is over."""
+        self._sent.pop(handle, None)
 
 
 SERVICES: Final[dict[int, Callable[[Any], Echo | Discard | Source]]] = {

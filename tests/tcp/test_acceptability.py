@@ -19,11 +19,8 @@ def fill_window(peer, size):
 
 
 @pytest.mark.requirement("SEG-2")
-@pytest.mark.parametrize(
-    ("seq", "accepted"), [(1, True), (4000, True), (4001, True), (4002, False), (0, False), (5000, False)]
-)
-def test_empty_segment_is_acceptable_within_the_window_and_at_its_edge_only(peer, seq, accepted):
-    """The edge is where a peer is that has filled the window: a special allowance for valid ACKs."""
+@pytest.mark.parametrize(("seq", "accepted"), [(1, True), (4000, True), (4001, False), (0, False), (5000, False)])
+def test_empty_segment_is_acceptable_within_the_window_only(peer, seq, accepted):
     endpoint = peer.open_passively()
     endpoint.send(b"ours")
     peer.take()
@@ -33,9 +30,25 @@ def test_empty_segment_is_acceptable_within_the_window_and_at_its_edge_only(peer
     peer.expect() if accepted else peer.expect(wanted("A", seq=5, ack=1))
 
 
-@pytest.mark.requirement("SEG-2", "SEG-4")
-def test_rst_at_the_edge_of_the_window_is_dropped(peer):
+@pytest.mark.requirement("SEG-2")
+@pytest.mark.parametrize("last", ["A", "FA"])
+def test_ack_from_behind_the_window_is_taken_where_the_peer_has_filled_it_behind_a_hole(peer, last):
+    """The special allowance for valid ACKs: it has nothing new to say that is further to the left."""
     endpoint = peer.open_passively()
+    endpoint.send(b"ours")
+    peer.take()
+    peer.send(last, seq=1001, ack=1, text=b"x" * (3000 if last == "A" else 2999))
+    peer.take()
+    peer.send("A", seq=4001, ack=5)
+    assert endpoint.buffered_bytes == 0
+    peer.expect_nothing()
+
+
+@pytest.mark.requirement("SEG-2", "SEG-4")
+def test_rst_from_behind_a_window_that_is_filled_is_dropped(peer):
+    endpoint = peer.open_passively()
+    peer.send("A", seq=1001, text=b"x" * 3000)
+    peer.take()
     peer.send("R", seq=4001)
     peer.expect_nothing()
     assert state_of(endpoint) == "ESTABLISHED"
