@@ -21,8 +21,8 @@ from netcore.tcp.lifecycle cimport (
 )
 from netcore.tcp.options cimport take_syn_options
 from netcore.tcp.reassembly cimport (
-    deliver_contiguous, early_fin_due, is_held_up_to, keep_early_fin, keep_out_of_order, note_overlap,
-    report_old_text, trim_to_window,
+    deliver_contiguous, early_fin_due, keep_early_fin, keep_out_of_order, note_overlap, report_old_text,
+    trim_to_window,
 )
 from netcore.tcp.seqnum cimport in_window, seq_gt, seq_leq, seq_lt
 from netcore.tcp.signature cimport is_any_signed, is_signature_good
@@ -266,10 +266,10 @@ cdef bint check_sequence(tcb_t* tcb, segment_t* seg, int64_t now) noexcept nogil
         seg.flags &= ~URG
         acceptable = True
     elif seg.seg_len == 0:
-        # The same allowance where the peer has filled the window behind a hole: two ends that have would else refuse
-        # for ever the ACK that each repeats from its right edge.
+        # The same allowance at the right edge while we send again: two ends that have filled each other's window, and
+        # lost the first of it, would else refuse for ever the ACK that each repeats from there.
         acceptable = in_window(seg.seq, tcb.rcv_nxt, window) or (
-            seg.seq == tcb.rcv_nxt + window and is_held_up_to(tcb, seg.seq) and not seg.flags & RST)
+            tcb.retries != 0 and seg.seq == tcb.rcv_nxt + window and not seg.flags & RST)
     else:
         acceptable = window and (in_window(seg.seq, tcb.rcv_nxt, window)
                                  or in_window(seg.seq + seg.seg_len - 1, tcb.rcv_nxt, window))

@@ -24,8 +24,6 @@ cdef void forget_duplicate(tcb_t* tcb) noexcept nogil
 cdef void note_overlap(tcb_t* tcb, uint32_t end) noexcept nogil
 # Notes where the stream ends.
 cdef void keep_early_fin(tcb_t* tcb, uint32_t seq) noexcept nogil
-# Whether the last of what is held, text or FIN, ends at `end`.
-cdef bint is_held_up_to(const tcb_t* tcb, uint32_t end) noexcept nogil
 # Moves what has become contiguous to the receive queue and advances rcv_nxt; True when the hole at rcv_nxt was filled.
 cdef bint deliver_contiguous(tcb_t* tcb) noexcept nogil
 # True when an early FIN is due at rcv_nxt now.

@@ -280,13 +280,6 @@ cdef bint deliver_contiguous(tcb_t* tcb) noexcept nogil:
     return filled
 
 
-cdef bint is_held_up_to(const tcb_t* tcb, uint32_t end) noexcept nogil:
-    cdef const reassembly_t* held = tcb.reassembly
-    if held == NULL:
-        return False
-    return (held.has_fin and held.fin_seq + 1 == end) or (held.count and held.ranges[held.count - 1].end == end)
-
-
 cdef bint early_fin_due(tcb_t* tcb) noexcept nogil:
     return (tcb.reassembly != NULL and tcb.reassembly.has_fin and seq_geq(tcb.rcv_nxt, tcb.reassembly.fin_seq))
 
