@@ -69,7 +69,7 @@ cdef uint64_t slice_of(const tcb_t* tcb, bint first) noexcept nogil:
     return most - waiting % most if first else most
 
 
-cdef bint is_lending_likely_to_pay(const tcb_t* tcb, uint64_t size) noexcept nogil:
+cdef bint is_worth_lending(const tcb_t* tcb, uint64_t size) noexcept nogil:
     return WORTH_LENDING <= size <= LARGE_CHUNK and tcb.send_queue.length < MOST_LENT
 
 
@@ -117,7 +117,7 @@ cdef int64_t send_pieces(host_t* host, tcb_t** slot, const iovec* pieces, int co
         if size > room:
             size = room
         text = <const uint8_t*> pieces[i].iov_base + at
-        if not urgent and is_lending_likely_to_pay(slot[0], size):
+        if not urgent and is_worth_lending(slot[0], size):
             whole = lend_text(slot[0], text, <uint32_t> size)
             lent = True
         else:

@@ -18,6 +18,17 @@ def fill_window(peer, size):
     assert peer.take()[-1].window == 0
 
 
+def sending_again(peer):
+    """A connection whose text was not acknowledged in time: after the tail probe it has been sent once more."""
+    endpoint = peer.open_passively()
+    endpoint.send(b"ours")
+    peer.take()
+    peer.host.advance(peer.host.until_deadline())
+    peer.host.advance(peer.host.until_deadline())
+    peer.take()
+    return endpoint
+
+
 @pytest.mark.requirement("SEG-2")
 @pytest.mark.parametrize(("seq", "accepted"), [(1, True), (4000, True), (4001, False), (0, False), (5000, False)])
 def test_empty_segment_is_acceptable_within_the_window_only(peer, seq, accepted):
@@ -34,24 +45,14 @@ def test_empty_segment_is_acceptable_within_the_window_only(peer, seq, accepted)
 @pytest.mark.parametrize(("seq", "accepted"), [(4001, True), (4002, False)])
 def test_ack_from_the_right_edge_of_the_window_is_taken_while_we_send_again(peer, seq, accepted):
     """The special allowance for valid ACKs: a peer that has filled the window sends them from there alone."""
-    endpoint = peer.open_passively()
-    endpoint.send(b"ours")
-    peer.take()
-    peer.host.advance(peer.host.until_deadline())
-    peer.host.advance(peer.host.until_deadline())
-    peer.take()
+    endpoint = sending_again(peer)
     peer.send("A", seq=seq, ack=5)
     assert (endpoint.buffered_bytes == 0) == accepted
 
 
 @pytest.mark.requirement("SEG-2", "SEG-4")
 def test_rst_from_the_right_edge_of_the_window_is_dropped_while_we_send_again(peer):
-    endpoint = peer.open_passively()
-    endpoint.send(b"ours")
-    peer.take()
-    peer.host.advance(peer.host.until_deadline())
-    peer.host.advance(peer.host.until_deadline())
-    peer.take()
+    endpoint = sending_again(peer)
     peer.send("R", seq=4001)
     peer.expect_nothing()
     assert state_of(endpoint) == "ESTABLISHED"
