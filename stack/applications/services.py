@@ -22,9 +22,10 @@ SOURCE_PORT = 19
 # What one connection may have of a turn.
 ECHO_BUFFER = 256 << 10
 DISCARD_BUFFER = 1_000_000  # no whole pages: a copy whose ends lie badly in theirs (storage.copy) would stay so
-# Of a long send most has been acknowledged before it returns, and was never copied. What a peer that stops reading
-# leaves behind is no more than a few times what it has taken.
-SOURCE_PIECES = (256 << 10, 512 << 10, 1 << 20, 2 << 20)
+# One piece again and again stays in the processor's caches. Of a long send most has been acknowledged before it returns,
+# and was never copied. What a peer that stops reading leaves behind is no more than a few times what it has taken.
+SOURCE_PIECE = 256 << 10
+SOURCE_SENDS = (1, 2, 4, 8, 16)  # pieces in one send
 
 LINE = 72  # RFC 864: lines of 72 characters out of the ring of the printable ones
 _FIRST, _LAST = 0x20, 0x7E
@@ -139,7 +140,8 @@ class Source(_Transfer):
 
     def __init__(self, provider: Any) -> None:
         super().__init__(provider)
-        self._pieces = [character_pattern(size) for size in SOURCE_PIECES]
+        piece = character_pattern(SOURCE_PIECE)
+        self._texts = [[piece] * count for count in SOURCE_SENDS]
         self._sent: dict[int, int] = {}
 
     def readable(self, handle: int) -> int:
@@ -147,11 +149,12 @@ class Source(_Transfer):
         return WRITE
 
     def writable(self, handle: int) -> int:
-        """Sends a piece; there is room for at least some of it, and then all of it is taken (SEND-2)."""
+        """Sends once; there is room for at least some of it, and then all of it is taken (SEND-2)."""
         sent = self._sent.get(handle, 0)
-        if self._send(handle, self._pieces[sent], 1, self._count, 0, None, None, None, self._error):
+        text = self._texts[sent]
+        if self._send(handle, text, len(text), self._count, 0, None, None, None, self._error):
             return self._failed("WSPSend", WRITE)
-        if sent < len(SOURCE_PIECES) - 1:
+        if sent < len(SOURCE_SENDS) - 1:
             self._sent[handle] = sent + 1
         return WRITE
 

@@ -7,7 +7,8 @@ import pytest
 from stack.applications.services import (
     ECHO_BUFFER,
     LINE,
-    SOURCE_PIECES,
+    SOURCE_PIECE,
+    SOURCE_SENDS,
     Discard,
     Echo,
     Source,
@@ -92,7 +93,7 @@ def test_source_sends_the_pattern_until_the_reader_goes(half_closed: bool) -> No
     received = bytes(reader.received)
     client.close()
     served.serve_until(lambda: not served.server.connections)
-    pattern = character_pattern(SOURCE_PIECES[-1])
+    pattern = character_pattern(SOURCE_PIECE)
     assert received == (pattern * (len(received) // len(pattern) + 1))[: len(received)]
 
 
@@ -100,4 +101,4 @@ def test_source_holds_little_for_a_reader_that_never_reads() -> None:
     served = Served(Source)
     served.connect()
     served.serve_for(100)
-    assert 0 < served.conversation.pair.left.engine.usage()["chunks"] < SOURCE_PIECES[-1] // 2
+    assert 0 < served.conversation.pair.left.engine.usage()["chunks"] < SOURCE_PIECE * SOURCE_SENDS[-1] // 4

@@ -14,9 +14,10 @@ cdef enum:
     # kernel takes 1,000 frames (txqueuelen) that no superframe makes large: what does not fit into it is lost
     QUEUE_TRIP = 4000000
     QUEUE_SEGMENTS = 720
-    # bytes, 42 Gbit/s in the longest trip that is near. A peer on this very machine goes no faster for a larger window:
-    # what waits before us only falls out of the caches
-    NEAR_WINDOW = 1048576
+    # bytes, what a kernel buffers for one sender (tcp_wmem). A peer on this very machine goes no faster for more: what
+    # waits before us only falls out of the caches. With less it is our ACK that lets it send, in our time, in place of
+    # its program's next write
+    NEAR_WINDOW = 4194304
     # parts of the memory limit
     PARTS_OF_A_BUFFER = 8
     PARTS_FOR_GROWTH = 2
