@@ -177,20 +177,22 @@ class Rounds:
                 for name, measure in measures.items():
                     if measure.asked and number:
                         continue
-                    for end in measure.ends if number % 2 == 0 else measure.ends[::-1]:
-                        self._step(f"round {number + 1} of {self._pace.rounds}: {name}, {end}")
-                        self._measure_once(number, name, measure, end, ends, undo)
+                    for turn in range(measure.turns):
+                        for end in measure.ends if (number + turn) % 2 == 0 else measure.ends[::-1]:
+                            self._step(f"round {number + 1} of {self._pace.rounds}: {name}, {end}")
+                            self._measure_once((number, turn), name, measure, end, ends, undo)
         return self.result
 
     def _measure_once(
         self,
-        number: int,
+        place: tuple[int, int],
         name: str,
         measure: Measure,
         end_name: str,
         ends: dict[str, End | None],
         undo: contextlib.ExitStack,
     ) -> None:
+        number, turn = place
         try:
             end = self._end(end_name, ends, undo) if measure.action is not None else None
             busy = wait_for_idleness(self._pace.idle_wait)
@@ -209,7 +211,8 @@ class Rounds:
             else:
                 self.result.failures.append(f"round {number + 1}, {name}: {failure}")
         else:
-            self.result.rows.append({"round": number, "measure": name, "end": end_name, "busy_before": busy, **row})
+            known = {"round": number, "turn": turn, "measure": name, "end": end_name, "busy_before": busy}
+            self.result.rows.append({**known, **row})
 
     def _end(self, name: str, ends: dict[str, End | None], undo: contextlib.ExitStack) -> End | None:
         """Returns a running end, None when it could not be started in this round, which is told once."""
