@@ -22,7 +22,7 @@ SOURCE_PORT = 19
 # What one connection may have of a turn.
 ECHO_BUFFER = 256 << 10
 DISCARD_BUFFER = 1_000_000  # no whole pages: a copy whose ends lie badly in theirs (storage.copy) would stay so
-# One piece again and again stays in the processor's caches. Of a long send most has been acknowledged before it returns,
+# One piece again and again stays in the caches. Of a long send most has been acknowledged before the call returns,
 # and was never copied. What a peer that stops reading leaves behind is no more than a few times what it has taken.
 SOURCE_PIECE = 256 << 10
 SOURCE_SENDS = (1, 2, 4, 8, 16)  # pieces in one send
