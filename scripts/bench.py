@@ -4,8 +4,8 @@
 The client is a C program on kernel sockets, the same for all ends: `veth`, a C server on the kernel's TCP in another
 namespace; `ceiling`, a C program that answers on a TAP device without a stack; `wspstack`, our services in Python;
 slirp4netns and pasta where they are installed. Each round starts every end anew, and its turn comes in alternating
-order; eight streams, which spread most, have three turns in a round. A target is judged by the median over the rounds
-of the ratio within a turn. Without root or a TAP device what needs none is measured.
+order. A target is judged by the median over the rounds of the ratio within a round. Without root or a TAP device what
+needs none is measured.
 """
 
 import json
@@ -60,9 +60,7 @@ def reason_for_no_lab() -> str | None:
 def measure_all(measures: Mapping[str, Measure], site: Site | None, pace: Pace, console: Console) -> Run:
     """Runs the rounds with a bar that tells how far they are."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    total = sum(
-        len(measure.ends) * measure.turns * (1 if measure.asked else pace.rounds) for measure in measures.values()
-    )
+    total = sum(len(measure.ends) * (1 if measure.asked else pace.rounds) for measure in measures.values())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=total)
         begun = 0

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Placement = Literal["free", "together", "apart"]
+Placement = Literal["free", "together", "apart", "steady"]
 
 OURS = "wspstack"
 CLIENT = "{client}"  # in the arguments of a program: where the compiled client is
@@ -58,8 +58,7 @@ class Measure:
     unit: of the value; cpu_unit: of the end point's processor time, with the number of seconds in it. ends: names of
     recipes.RECIPES. action: of the client; None: `program`, a script with its arguments, runs by itself without ends,
     and `value` finds the value in what it tells. connections: of the client. placement: both ends on one processor, on
-    two, or where the scheduler puts them. asked: only when named. digits: of the value after the point. turns: of every
-    end in a round, one after the other; more of them where the figures spread much.
+    two, or where the scheduler puts them; steady: on two where there are two. asked: only when named. digits: of the value after the point.
     """
 
     meaning: str
@@ -73,7 +72,6 @@ class Measure:
     value: Callable[[Mapping[str, Any]], float] | None = None
     asked: bool = False
     digits: int = 1
-    turns: int = 1
 
     @property
     def needs_lab(self) -> bool:
@@ -90,9 +88,8 @@ def _bulk(meaning: str, action: str, ends: tuple[str, ...], targets: tuple[Targe
     return Measure(meaning, "Gbit/s", ends, action, targets)
 
 
-def _eight(meaning: str, action: str) -> Measure:
-    targets = (at_least(0.9, "ceiling"),)
-    return Measure(meaning, "Gbit/s", BULK_ENDS, action, targets, connections=8, turns=3)
+def _streams(meaning: str, action: str, ends: tuple[str, ...], targets: tuple[Target, ...], count: int = 1) -> Measure:
+    return Measure(meaning, "Gbit/s", ends, action, targets, count, placement="steady")
 
 
 def _echo(meaning: str, ends: tuple[str, ...], targets: tuple[Target, ...], placement: Placement) -> Measure:
@@ -103,10 +100,12 @@ _PLAIN_ENDS = ("ceiling-plain", "wspstack-plain")
 _SPARE = at_most(1.5, "ceiling", "cpu")
 
 MEASURES = {
-    "up": _bulk("upload, one stream", "up", EVERY_END, (at_least(1.2, "veth"), at_least(0.8, "ceiling"), _SPARE)),
-    "down": _bulk("download, one stream", "down", EVERY_END, (at_least(1.0, "veth"), at_least(0.8, "ceiling"), _SPARE)),
-    "up8": _eight("upload, 8 streams", "up"),
-    "down8": _eight("download, 8 streams", "down"),
+    "up": _streams("upload, one stream", "up", EVERY_END, (at_least(1.2, "veth"), at_least(0.8, "ceiling"), _SPARE)),
+    "down": _streams(
+        "download, one stream", "down", EVERY_END, (at_least(1.0, "veth"), at_least(0.8, "ceiling"), _SPARE)
+    ),
+    "up8": _streams("upload, 8 streams", "up", BULK_ENDS, (at_least(0.9, "ceiling"),), 8),
+    "down8": _streams("download, 8 streams", "down", BULK_ENDS, (at_least(0.9, "ceiling"),), 8),
     "up-plain": _bulk(
         "upload, TAP without offloads", "up", _PLAIN_ENDS, (at_least(0.9, "ceiling-plain", end="wspstack-plain"),)
     ),

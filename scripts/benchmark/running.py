@@ -100,7 +100,9 @@ def wait_for_idleness(seconds: float) -> float:
 def placed(end: End, measure: Measure) -> list[str]:
     """Puts the end where the measure wants it; returns the client's arguments for its own place. Raises LeftOut."""
     processors = sorted(os.sched_getaffinity(0))
-    if measure.placement == "free":
+    # a proxy and the server behind it need both
+    crowded = len(processors) < 2 or len(end.processes) > 1
+    if measure.placement == "free" or (measure.placement == "steady" and crowded):
         end.place(set(processors))
         return []
     if measure.placement == "apart" and len(processors) < 2:
@@ -177,22 +179,20 @@ class Rounds:
                 for name, measure in measures.items():
                     if measure.asked and number:
                         continue
-                    for turn in range(measure.turns):
-                        for end in measure.ends if (number + turn) % 2 == 0 else measure.ends[::-1]:
-                            self._step(f"round {number + 1} of {self._pace.rounds}: {name}, {end}")
-                            self._measure_once((number, turn), name, measure, end, ends, undo)
+                    for end in measure.ends if number % 2 == 0 else measure.ends[::-1]:
+                        self._step(f"round {number + 1} of {self._pace.rounds}: {name}, {end}")
+                        self._measure_once(number, name, measure, end, ends, undo)
         return self.result
 
     def _measure_once(
         self,
-        place: tuple[int, int],
+        number: int,
         name: str,
         measure: Measure,
         end_name: str,
         ends: dict[str, End | None],
         undo: contextlib.ExitStack,
     ) -> None:
-        number, turn = place
         try:
             end = self._end(end_name, ends, undo) if measure.action is not None else None
             busy = wait_for_idleness(self._pace.idle_wait)
@@ -211,8 +211,7 @@ class Rounds:
             else:
                 self.result.failures.append(f"round {number + 1}, {name}: {failure}")
         else:
-            known = {"round": number, "turn": turn, "measure": name, "end": end_name, "busy_before": busy}
-            self.result.rows.append({**known, **row})
+            self.result.rows.append({"round": number, "measure": name, "end": end_name, "busy_before": busy, **row})
 
     def _end(self, name: str, ends: dict[str, End | None], undo: contextlib.ExitStack) -> End | None:
         """Returns a running end, None when it could not be started in this round, which is told once."""

@@ -1,4 +1,4 @@
-"""Rows of figures into medians, spreads, ratios within a turn, and verdicts. Knows no machine."""
+"""Rows of figures into medians, spreads, ratios within a round, and verdicts. Knows no machine."""
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from scripts.benchmark.measures import Measure, Target
 
-Row = Mapping[str, Any]  # round, turn in it, measure, end, and figures by name
+Row = Mapping[str, Any]  # round, measure, end, and figures by name
 
 FIGURES = ("value", "p99", "cpu", "memory", "corrected")
 
@@ -18,21 +18,21 @@ def spread(values: Iterable[float]) -> dict[str, float]:
     return {"median": statistics.median(ordered), "least": ordered[0], "most": ordered[-1]}
 
 
-def by_turn(rows: Iterable[Row], measure: str, end: str, figure: str) -> dict[tuple[int, int], float]:
-    """Returns a figure of one end in the rounds, and their turns, that have it."""
+def by_round(rows: Iterable[Row], measure: str, end: str, figure: str) -> dict[int, float]:
+    """Returns a figure of one end in the rounds that have it."""
     return {
-        (row["round"], row["turn"]): row[figure]
+        row["round"]: row[figure]
         for row in rows
         if row["measure"] == measure and row["end"] == end and row.get(figure) is not None
     }
 
 
 def ratios(rows: Sequence[Row], measure: str, target: Target) -> list[float]:
-    """Returns what is judged: in each turn that has both, the figure by the other end's; or the figure alone."""
-    own = by_turn(rows, measure, target.end, target.figure)
+    """Returns what is judged: in each round that has both, the figure by the other end's; or the figure alone."""
+    own = by_round(rows, measure, target.end, target.figure)
     if target.against is None:
         return list(own.values())
-    other = by_turn(rows, measure, target.against, target.of)
+    other = by_round(rows, measure, target.against, target.of)
     return [figure / other[number] for number, figure in own.items() if other.get(number)]
 
 
@@ -76,7 +76,7 @@ def summarize(
     for name, measure in measures.items():
         ends = {}
         for end in measure.ends:
-            values = {figure: by_turn(rows, name, end, figure) for figure in FIGURES}
+            values = {figure: by_round(rows, name, end, figure) for figure in FIGURES}
             spreads = {figure: spread(found.values()) for figure, found in values.items() if found}
             if spreads:
                 ends[end] = spreads

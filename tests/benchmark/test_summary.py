@@ -10,12 +10,9 @@ from scripts.benchmark.running import figures
 from scripts.benchmark.summary import Row, judge, ratios, spread, summarize
 
 
-def rows(end: str, *values: float, turns: int = 1) -> list[Row]:
-    """The values of an upload, in rounds of so many turns."""
-    return [
-        {"round": number // turns, "turn": number % turns, "measure": "up", "end": end, "value": value}
-        for number, value in enumerate(values)
-    ]
+def rows(end: str, *values: float, figure: str = "value", measure: str = "up") -> list[Row]:
+    """A row a round."""
+    return [{"round": number, "measure": measure, "end": end, figure: value} for number, value in enumerate(values)]
 
 
 def measure(*targets: Target) -> dict[str, Measure]:
@@ -30,12 +27,6 @@ def test_spread_of_an_even_count_has_the_mean_of_the_middle() -> None:
 def test_ratios_are_taken_within_a_round() -> None:
     told = rows(OURS, 10, 40, 20) + rows("veth", 10, 20, 40)
     assert ratios(told, "up", at_least(1, "veth")) == [1, 2, 0.5]
-
-
-def test_every_turn_of_a_round_counts() -> None:
-    told = rows(OURS, 10, 40, 20, 30, turns=2) + rows("veth", 10, 20, 40, turns=2)
-    assert ratios(told, "up", at_least(1, "veth")) == [1, 2, 0.5]
-    assert summarize(told, measure())["up"][OURS]["value"] == {"median": 25, "least": 10, "most": 40}
 
 
 def test_round_without_the_other_end_is_left_out() -> None:

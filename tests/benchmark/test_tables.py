@@ -11,15 +11,7 @@ from scripts.benchmark.summary import Row, judge, summarize
 from scripts.benchmark.table import figure_table, markdown, verdict_table
 
 ROWS: list[Row] = [
-    {
-        "round": number,
-        "turn": 0,
-        "measure": measure,
-        "end": end,
-        "value": value * (number + 1),
-        "cpu": 0.25,
-        "memory": 50,
-    }
+    {"round": number, "measure": measure, "end": end, "value": value * (number + 1), "cpu": 0.25, "memory": 50.0}
     for number in range(3)
     for measure, end, value in (
         ("up", "veth", 10.0),
