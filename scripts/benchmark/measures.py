@@ -58,7 +58,8 @@ class Measure:
     unit: of the value; cpu_unit: of the end point's processor time, with the number of seconds in it. ends: names of
     recipes.RECIPES. action: of the client; None: `program`, a script with its arguments, runs by itself without ends,
     and `value` finds the value in what it tells. connections: of the client. placement: both ends on one processor, on
-    two, or where the scheduler puts them; steady: on two where there are two. asked: only when named. digits: of the value after the point.
+    two, or where the scheduler puts them; steady: on two where there are two. asked: only when named. digits: of the
+    value after the point.
     """
 
     meaning: str
