@@ -8,6 +8,7 @@ from typing import Self
 from tapdev import link
 from tapdev.claim import claim_and_make
 from tapdev.netns import Namespace
+from tapdev.queue import queue_length
 from tapdev.stale import clean
 from tapdev.tap import Kind, Offload, Tap
 
@@ -73,8 +74,8 @@ class PathLab:
             with namespace.routes() as route:
                 link.set_up(route, "lo")
                 link.set_mtu(route, tap.name, self.mtu)
-                if self._txqueuelen is not None:
-                    link.set_queue_length(route, tap.name, self._txqueuelen)
+                if (packets := queue_length(tap.vnet_header, self._txqueuelen)) is not None:
+                    link.set_queue_length(route, tap.name, packets)
                 link.add_address(route, tap.name, IPv4Interface(f"{address}/{self.prefix}"))
                 link.set_up(route, tap.name)
         except BaseException:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from tapdev.errors import TapUnavailable
+from tapdev.queue import lengthen_queue
 from tapdev.receiving import open_thread_switch
 
 Kind = Literal["tap", "tun"]
@@ -28,6 +29,7 @@ _IFF_TUN = 0x0001
 _IFF_TAP = 0x0002
 _IFF_NAPI = 0x0010
 _IFF_NO_PI = 0x1000
+_IFF_PERSIST = 0x0800
 _IFF_VNET_HDR = 0x4000
 _IFF_TUN_EXCL = 0x8000
 _TUNSETIFF = 0x400454CA
@@ -211,7 +213,15 @@ def _attach(
     name = _IFREQ.unpack(answer)[0].rstrip(b"\0").decode()
     if vnet:
         fcntl.ioctl(descriptor, _TUNSETVNETHDRSZ, _INT.pack(VNET_HEADER_LENGTH))
+        if not _is_persistent(descriptor):
+            lengthen_queue(descriptor, name)
     return name, kind, vnet, _ask_for_offloads(descriptor, vnet, wanted), napi
+
+
+def _is_persistent(descriptor: int) -> bool:
+    # Somebody has made it and will keep it; one that goes away with its descriptor is ours to set up.
+    flags: int = _IFREQ.unpack(fcntl.ioctl(descriptor, _TUNGETIFF, bytes(_IFREQ.size)))[1]
+    return bool(flags & _IFF_PERSIST)
 
 
 def _ask_for_offloads(descriptor: int, vnet: bool, wanted: Offload) -> Offload:

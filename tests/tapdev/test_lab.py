@@ -17,6 +17,7 @@ from scapy.packet import Packet, Raw
 from tapdev import VNET_HEADER_LENGTH, Lab, LinkError, NamespaceUnavailable, TapUnavailable, VethLab, claim, link
 from tapdev.claim import Claim, claim_and_make
 from tapdev.netns import NAMES
+from tapdev.queue import QUEUE_LENGTH
 
 pytestmark = pytest.mark.live
 
@@ -60,6 +61,13 @@ def test_lab_open_has_the_addresses_mtu_and_queue_asked_for(tun_device: str, roo
         assert "qlen 123\n" in shown
         assert ",UP," in shown
         assert ",UP," in lab.run(["ip", "link", "show", "lo"], capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize(("vnet", "frames"), [(True, QUEUE_LENGTH), (False, 1000)])
+def test_queue_of_a_lab_has_room_for_superframes(tun_device: str, rootless: bool, vnet: bool, frames: int) -> None:
+    with Lab(vnet=vnet, rootless=rootless) as lab:
+        shown = lab.run(["ip", "link", "show", lab.tap.name], capture_output=True, text=True).stdout
+        assert f"qlen {frames}\n" in shown
 
 
 def test_lab_open_without_arguments_takes_a_network_of_its_own(tun_device: str) -> None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from tapdev import Namespace, Offload, Tap, TapUnavailable, receiving, tap
+from tapdev import Namespace, Offload, Tap, TapUnavailable, link, tap, visiting
+from tapdev.queue import QUEUE_LENGTH
 
+KERNELS_QUEUE = 1000
 ALL = Offload.CSUM | Offload.TSO4 | Offload.TSO6 | Offload.TSO_ECN
 
 
@@ -62,13 +64,35 @@ def test_device_whose_attributes_cannot_be_seen_has_no_thread_switch(
     real = fcntl.ioctl
 
     def older_kernel(descriptor: int, request: int, argument: Any = 0) -> Any:
-        if request == receiving._TUNGETDEVNETNS:
+        if request == visiting._TUNGETDEVNETNS:
             raise OSError(errno.ENOTTY, "Inappropriate ioctl for device")
         return real(descriptor, request, argument)
 
     monkeypatch.setattr(fcntl, "ioctl", older_kernel)
     with namespace.open_tap(vnet=False) as device:
         assert device.thread_switch is None
+    with namespace.open_tap("one"):
+        assert queue_of(namespace, "one") == KERNELS_QUEUE
+
+
+def queue_of(namespace: Namespace, name: str) -> int:
+    """How many frames the kernel keeps for whoever reads the device."""
+    with namespace.routes() as route:
+        (device,) = route.get_links(ifname=name)
+    length: int = device.get_attr("IFLA_TXQLEN")
+    return length
+
+
+def test_device_with_superframes_has_room_for_many_streams(namespace: Namespace) -> None:
+    if namespace.rootless:
+        pytest.skip("only a lab may set up what an ordinary user has opened for it")
+    with namespace.open_tap("one"):
+        assert queue_of(namespace, "one") == QUEUE_LENGTH
+
+
+def test_queue_of_a_device_without_superframes_is_the_kernels(namespace: Namespace) -> None:
+    with namespace.open_tap("one", vnet=False):
+        assert queue_of(namespace, "one") == KERNELS_QUEUE
 
 
 def _threaded(namespace: Namespace) -> str:
@@ -222,3 +246,8 @@ def test_persistent_device_in_the_current_namespace_is_opened(namespace: Namespa
 
 def test_persistent_device_of_the_other_kind_is_refused(namespace: Namespace) -> None:
     assert "'lasting' cannot be opened as tun" in open_persistent(namespace, "tun")
+
+
+def test_queue_of_a_device_that_somebody_keeps_is_as_it_was(namespace: Namespace) -> None:
+    assert open_persistent(namespace, "tap").startswith("lasting True")
+    assert queue_of(namespace, "lasting") == KERNELS_QUEUE
