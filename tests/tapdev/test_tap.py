@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tapdev import Namespace, Offload, Tap, TapUnavailable, link, tap, visiting
+from tapdev import Namespace, Offload, Tap, TapUnavailable, tap, visiting
 from tapdev.queue import QUEUE_LENGTH
 
 KERNELS_QUEUE = 1000
