@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tapdev import Namespace, Offload, Tap, TapUnavailable, tap, visiting
+from tapdev import Namespace, Offload, Tap, TapUnavailable, link, tap, visiting
 from tapdev.queue import QUEUE_LENGTH
 
 KERNELS_QUEUE = 1000
@@ -232,6 +232,10 @@ def make_persistent(namespace: Namespace) -> None:
 
 def open_persistent(namespace: Namespace, kind: str) -> str:
     make_persistent(namespace)
+    return open_again(namespace, kind)
+
+
+def open_again(namespace: Namespace, kind: str) -> str:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", PERSISTENT.format(kind=kind)]
     result = namespace.run(command, env=environment, capture_output=True, text=True, timeout=60)
@@ -249,5 +253,8 @@ def test_persistent_device_of_the_other_kind_is_refused(namespace: Namespace) ->
 
 
 def test_queue_of_a_device_that_somebody_keeps_is_as_it_was(namespace: Namespace) -> None:
-    assert open_persistent(namespace, "tap").startswith("lasting True")
-    assert queue_of(namespace, "lasting") == KERNELS_QUEUE
+    make_persistent(namespace)
+    with namespace.routes() as route:
+        link.set_queue_length(route, "lasting", 77)
+    assert open_again(namespace, "tap").startswith("lasting True")
+    assert queue_of(namespace, "lasting") == 77

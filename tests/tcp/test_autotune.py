@@ -1,5 +1,7 @@
 """Buffers that grow with the path until the program sets them (TCPX-2)."""
 
+import itertools
+
 import pytest
 
 from netcore.endpoint import WOULD_BLOCK, WRITABLE
@@ -28,11 +30,11 @@ def opened(host, *, timestamps: bool = True, trip: int = ROUND_TRIP):
     return peer, host.accept(listener)
 
 
-def send_round(peer, size: int, trip: int = ROUND_TRIP) -> None:
+def send_round(peer, size: int, trip: int = ROUND_TRIP, largest: int = 40 * MSS) -> None:
     """Text of that size comes in one round trip, in superframes, in answer to what was sent to the peer before."""
     peer.take()
     while size:
-        part = min(size, 40 * MSS)
+        part = min(size, largest)
         vnet = VnetHeader(flags=1, gso_type=1, hdr_len=52, gso_size=MSS, csum_start=20, csum_offset=16)
         peer.send("A", text=bytes(part), vnet=vnet)
         size -= part
@@ -40,10 +42,10 @@ def send_round(peer, size: int, trip: int = ROUND_TRIP) -> None:
     peer.tsval += trip // MILLISECOND
 
 
-def right_edge(segments) -> int:
+def right_edge(segments, most: int = MOST) -> int:
     """What the last of these segments lets the peer send, with the scale that the host chose."""
     scale = 0
-    while 65535 << scale < MOST:
+    while 65535 << scale < most:
         scale += 1
     return segments[-1].ack + (segments[-1].window << scale)
 
@@ -110,17 +112,22 @@ def test_window_grows_up_to_the_maximum(make_host):
     assert endpoint.receive_buffer == 100_000
 
 
-def window_after_much(make_host, offloads: bool, trip: int) -> int:
-    """The receive buffer after more text in each round than the largest window has room for, all of it read."""
-    host = make_host(**{**GROWING, "receive_buffer_maximum": 8 * MOST, "offloads": offloads})
-    peer, endpoint = opened(host, trip=trip)
+def send_much(peer, endpoint, trip: int, *parts: int) -> None:
+    """More text a round than the largest window has room for, in frames of these sizes in turn, all of it read."""
     for _ in range(3):
-        for _ in range(100):
-            send_round(peer, 40 * MSS, 0)
+        for number in range(100):
+            send_round(peer, 40 * MSS, 0, parts[number % len(parts)])
             assert len(read_all(endpoint)) == 40 * MSS
         # shorter rounds are taken together
         send_round(peer, 40 * MSS, max(trip, MILLISECOND))
         assert len(read_all(endpoint)) == 40 * MSS
+
+
+def window_after_much(make_host, offloads: bool, trip: int) -> int:
+    """The receive buffer after that in the largest frames."""
+    host = make_host(**{**GROWING, "receive_buffer_maximum": 8 * MOST, "offloads": offloads})
+    peer, endpoint = opened(host, trip=trip)
+    send_much(peer, endpoint, trip, 40 * MSS)
     return endpoint.receive_buffer
 
 
@@ -139,6 +146,45 @@ def test_window_on_a_short_path_fits_into_the_queue_of_a_device_with_small_frame
 @pytest.mark.parametrize(("trip", "most"), [(MILLISECOND // 10, 4 * MOST), (MILLISECOND, 8 * MOST)])
 def test_window_of_a_peer_on_this_machine_is_what_its_kernel_buffers(make_host, trip, most):
     assert window_after_much(make_host, True, trip) == most
+
+
+@pytest.mark.parametrize(
+    ("trip", "parts", "most"),
+    [
+        (MILLISECOND // 10, (10 * MSS,), MOST),
+        # as many small frames as large ones: what follows a piece that is longer than a frame
+        (MILLISECOND // 10, (34 * MSS,), 4 * MOST),
+        (MILLISECOND, (10 * MSS,), 8 * MOST),
+    ],
+)
+def test_near_peer_that_writes_little_at_a_time_is_held_back(make_host, trip, parts, most):
+    peer, endpoint = opened(make_host(**{**GROWING, "receive_buffer_maximum": 8 * MOST, "offloads": True}), trip=trip)
+    send_much(peer, endpoint, trip, 40 * MSS)
+    send_much(peer, endpoint, trip, *parts)
+    assert endpoint.receive_buffer == most
+    # it stays so: large frames are what holding it back gives
+    send_much(peer, endpoint, trip, 40 * MSS)
+    assert endpoint.receive_buffer == most
+
+
+def test_right_edge_does_not_move_left_when_a_peer_is_held_back(make_host):
+    peer, endpoint = opened(
+        make_host(**{**GROWING, "receive_buffer_maximum": 8 * MOST, "offloads": True}), trip=MILLISECOND // 10
+    )
+    send_much(peer, endpoint, MILLISECOND, 40 * MSS)
+    edges = []
+    for _ in range(400):
+        if endpoint.receive_buffer == MOST:
+            break
+        send_round(peer, 10 * MSS, MILLISECOND)
+        read_all(endpoint)
+        edges += [right_edge([segment], 8 * MOST) for segment in peer.take()]
+    for _ in range(400):
+        send_round(peer, 10 * MSS, MILLISECOND)
+        read_all(endpoint)
+        edges += [right_edge([segment], 8 * MOST) for segment in peer.take()]
+    assert edges[-1] - peer.seq == pytest.approx(MOST, rel=0.01)
+    assert all(later >= earlier - 256 for earlier, later in itertools.pairwise(edges))
 
 
 def test_window_that_the_program_has_set_does_not_grow(make_host):

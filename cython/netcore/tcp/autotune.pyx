@@ -18,6 +18,11 @@ cdef enum:
     # waits before us only falls out of the caches. With less it is our ACK that lets it send, in our time, in place of
     # its program's next write
     NEAR_WINDOW = 4194304
+    # bytes. One whose programs write less than a superframe at a time is better held back: it gathers what waits, and
+    # would else make a frame of each write
+    HOLDING_WINDOW = 1048576
+    # so many such frames more than others, and it is held back for good
+    MOST_LITTLE_FRAMES = 64
     # parts of the memory limit
     PARTS_OF_A_BUFFER = 8
     PARTS_FOR_GROWTH = 2
@@ -64,6 +69,7 @@ cdef void measure_trip(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept n
 
 cdef void grow_receive(tcb_t* tcb, uint32_t taken, int64_t trip) noexcept nogil:
     cdef int64_t most = tcb.transport.tunables.receive_buffer_maximum
+    cdef int64_t near
     cdef uint64_t wanted, further
     cdef uint32_t size
     if taken <= tcb.taken_most:
@@ -76,11 +82,24 @@ cdef void grow_receive(tcb_t* tcb, uint32_t taken, int64_t trip) noexcept nogil:
     if tcb.transport.superframe == 0:
         if trip < QUEUE_TRIP and most > QUEUE_SEGMENTS * <int64_t> tcb.rcv_mss:
             most = QUEUE_SEGMENTS * <int64_t> tcb.rcv_mss
-    elif tcb.is_near and most > NEAR_WINDOW:
-        most = NEAR_WINDOW
+    elif tcb.is_near:
+        near = NEAR_WINDOW if tcb.little_frames < MOST_LITTLE_FRAMES else HOLDING_WINDOW
+        most = most if most < near else near
     size = most_allowed(tcb.transport, wanted, most)
     if size > tcb.receive_limit:
         tcb.receive_limit = size
+
+
+cdef void hold_back(tcb_t* tcb, uint32_t text_length) noexcept nogil:
+    """A near peer that puts each of its program's small writes into a frame is made to gather them."""
+    if not tcb.is_near or tcb.receive_limit <= HOLDING_WINDOW or tcb.little_frames == MOST_LITTLE_FRAMES:
+        return
+    if 4 * text_length >= 3 * tcb.transport.superframe:
+        tcb.little_frames -= tcb.little_frames > 0
+        return
+    tcb.little_frames += 1
+    if tcb.little_frames == MOST_LITTLE_FRAMES:
+        tcb.receive_limit = HOLDING_WINDOW
 
 
 cdef void tune_receive(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
@@ -89,6 +108,7 @@ cdef void tune_receive(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept n
     if tcb.receive_fixed:
         return
     measure_trip(tcb, seg, now)
+    hold_back(tcb, seg.text_length)
     # until data has told, the handshake has
     trip = tcb.receive_trip if tcb.receive_trip else tcb.rtt.srtt
     if trip < SHORTEST_ROUND:

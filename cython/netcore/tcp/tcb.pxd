@@ -516,6 +516,8 @@ cdef struct tcb_t:
     uint8_t corked
     # the handshake took so short a time that the peer is on this machine, or next to it
     uint8_t is_near
+    # frames far from full under a window that holds nothing back, less those that were not
+    uint8_t little_frames
     uint8_t receive_shut
     uint8_t orphan
     uint8_t in_table
