@@ -94,7 +94,7 @@ def machine() -> dict[str, Any]:
 @click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True)
 @click.option("--seconds", type=click.FloatRange(0.1, 60), default=1.0, show_default=True, help="Of one measurement.")
 @click.option(
-    "--warm-up", type=click.FloatRange(0, 10), default=0.3, show_default=True, help="Seconds left out before."
+    "--warm-up", type=click.FloatRange(0, 10), default=0.5, show_default=True, help="Seconds left out before."
 )
 @click.option(
     "--idle-wait", type=click.FloatRange(0, 60), default=2, show_default=True, help="Most seconds to wait for others."

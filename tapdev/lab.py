@@ -13,7 +13,7 @@ from tapdev.netns import Namespace
 from tapdev.queue import queue_length
 from tapdev.spawn import Command
 from tapdev.stale import clean
-from tapdev.tap import Kind, Tap
+from tapdev.tap import Kind, Offload, Tap
 
 
 class Lab:
@@ -22,8 +22,8 @@ class Lab:
     Arguments: `kernel_address`, the kernel's end with prefix length, and `stack_address`, ours, a host of the same
     network; by default 10.77.N.1/24 and 10.77.N.2 with the first N free on this machine. `mtu` in bytes of IP packet.
     `kind` "tap" or "tun". `vnet=False` leaves out the virtio-net header and all offloads. `txqueuelen` in packets, None
-    for QUEUE_LENGTH (tapdev.queue), without the header for the kernel's own. `rootless` True puts the lab into a user
-    namespace, False into /run/netns, None as privileges allow. `device` is the device node (by default
+    for QUEUE_LENGTH (tapdev.queue) where there are superframes, else for the kernel's own. `rootless` True puts the lab
+    into a user namespace, False into /run/netns, None as privileges allow. `device` is the device node (by default
     WSPSTACK_TUN_DEVICE or /dev/net/tun).
 
     While open: `tap`, `kernel_address`, `stack_address`, `prefix` (its length in bits), `mtu`, `namespace` (name),
@@ -74,7 +74,7 @@ class Lab:
             with self.inside.routes() as route:
                 link.set_up(route, "lo")
                 link.set_mtu(route, self.tap.name, self.mtu)
-                if (packets := queue_length(self.tap.vnet_header, self._txqueuelen)) is not None:
+                if (packets := queue_length(bool(self.tap.offloads & Offload.TSO4), self._txqueuelen)) is not None:
                     link.set_queue_length(route, self.tap.name, packets)
                 link.add_address(route, self.tap.name, interface)
                 link.set_up(route, self.tap.name)

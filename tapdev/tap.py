@@ -117,8 +117,8 @@ class Tap:
 
         `name` is the interface, empty for a name chosen by the kernel; `vnet=False` opens it without virtio-net header
         and offloads; `wanted` are the offloads to ask for. `existing=True` wants a device that is there already (a
-        persistent one), `existing=False` refuses one, None takes either. `device` is the device node (see
-        `device_path`).
+        persistent one), `existing=False` refuses one, None takes either. One that is there keeps the length of its
+        queue (tapdev.queue). `device` is the device node (see `device_path`).
         Raises TapUnavailable.
         """
         if existing:
@@ -213,9 +213,10 @@ def _attach(
     name = _IFREQ.unpack(answer)[0].rstrip(b"\0").decode()
     if vnet:
         fcntl.ioctl(descriptor, _TUNSETVNETHDRSZ, _INT.pack(VNET_HEADER_LENGTH))
-        if not _is_persistent(descriptor):
-            lengthen_queue(descriptor, name)
-    return name, kind, vnet, _ask_for_offloads(descriptor, vnet, wanted), napi
+    offloads = _ask_for_offloads(descriptor, vnet, wanted)
+    if offloads & Offload.TSO4 and not _is_persistent(descriptor):
+        lengthen_queue(descriptor, name)
+    return name, kind, vnet, offloads, napi
 
 
 def _is_persistent(descriptor: int) -> bool:

@@ -4,8 +4,8 @@ import contextlib
 import ctypes
 import fcntl
 import os
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 # linux/if_tun.h
@@ -20,18 +20,15 @@ def visit(device: int, work: Callable[[], T]) -> T | None:
 
     None where the kernel or the privileges of the caller do not allow it: where it, or going there, raises OSError.
     """
-    found: list[T] = []
 
-    def go() -> None:
-        with contextlib.suppress(OSError):
-            _enter(device)
-            found.append(work())
+    def go() -> T:
+        _enter(device)
+        return work()
 
     # A thread of its own may move to the device's namespace; descriptors it opens are good everywhere.
-    visitor = threading.Thread(target=go)
-    visitor.start()
-    visitor.join()
-    return found[0] if found else None
+    with ThreadPoolExecutor(max_workers=1) as visitor, contextlib.suppress(OSError):
+        return visitor.submit(go).result()
+    return None
 
 
 def _enter(device: int) -> None:

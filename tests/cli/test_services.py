@@ -89,7 +89,7 @@ def test_source_sends_the_pattern_until_the_reader_goes(half_closed: bool) -> No
     if half_closed:
         client.shutdown_send()
     reader = served.reader(client)
-    served.serve_until(lambda: len(reader.received) > 3_000_000)
+    served.serve_until(lambda: len(reader.received) > 12_000_000)
     received = bytes(reader.received)
     client.close()
     served.serve_until(lambda: not served.server.connections)

@@ -15,6 +15,7 @@ SPARE = 16 * MSS
 ROUND_TRIP = 100 * MILLISECOND
 START = 65536
 MOST = 1 << 20
+NEAR = MILLISECOND // 10
 GROWING = {"receive_buffer": START, "receive_buffer_maximum": MOST, "vnet_header": True}
 
 
@@ -30,12 +31,12 @@ def opened(host, *, timestamps: bool = True, trip: int = ROUND_TRIP):
     return peer, host.accept(listener)
 
 
-def send_round(peer, size: int, trip: int = ROUND_TRIP, largest: int = 40 * MSS) -> None:
+def send_round(peer, size: int, trip: int = ROUND_TRIP, largest: int = 40 * MSS, mss: int = MSS) -> None:
     """Text of that size comes in one round trip, in superframes, in answer to what was sent to the peer before."""
     peer.take()
     while size:
         part = min(size, largest)
-        vnet = VnetHeader(flags=1, gso_type=1, hdr_len=52, gso_size=MSS, csum_start=20, csum_offset=16)
+        vnet = VnetHeader(flags=1, gso_type=1, hdr_len=52, gso_size=mss, csum_start=20, csum_offset=16)
         peer.send("A", text=bytes(part), vnet=vnet)
         size -= part
     peer.host.advance(trip)
@@ -148,23 +149,89 @@ def test_window_of_a_peer_on_this_machine_is_what_its_kernel_buffers(make_host, 
     assert window_after_much(make_host, True, trip) == most
 
 
-@pytest.mark.parametrize(
-    ("trip", "parts", "most"),
-    [
-        (MILLISECOND // 10, (10 * MSS,), MOST),
-        # as many small frames as large ones: what follows a piece that is longer than a frame
-        (MILLISECOND // 10, (34 * MSS,), 4 * MOST),
-        (MILLISECOND, (10 * MSS,), 8 * MOST),
-    ],
-)
-def test_near_peer_that_writes_little_at_a_time_is_held_back(make_host, trip, parts, most):
-    peer, endpoint = opened(make_host(**{**GROWING, "receive_buffer_maximum": 8 * MOST, "offloads": True}), trip=trip)
-    send_much(peer, endpoint, trip, 40 * MSS)
-    send_much(peer, endpoint, trip, *parts)
-    assert endpoint.receive_buffer == most
-    # it stays so: large frames are what holding it back gives
-    send_much(peer, endpoint, trip, 40 * MSS)
-    assert endpoint.receive_buffer == most
+def near(make_host, **tunables):
+    """A peer on this machine; the connection."""
+    host = make_host(**{**GROWING, "receive_buffer_maximum": 8 * MOST, "offloads": True, **tunables})
+    return opened(host, trip=NEAR)
+
+
+def test_near_peer_that_writes_little_at_a_time_is_held_back_for_good(make_host):
+    peer, endpoint = near(make_host)
+    send_much(peer, endpoint, NEAR, 40 * MSS)
+    assert endpoint.receive_buffer == 4 * MOST
+    send_much(peer, endpoint, NEAR, 10 * MSS)
+    assert endpoint.receive_buffer == MOST
+    # large frames are what holding it back gives
+    send_much(peer, endpoint, NEAR, 40 * MSS)
+    assert endpoint.receive_buffer == MOST
+
+
+def test_as_many_small_frames_as_large_ones_hold_nobody_back(make_host):
+    # the end of a piece that is longer than a frame
+    peer, endpoint = near(make_host)
+    send_much(peer, endpoint, NEAR, 40 * MSS)
+    send_much(peer, endpoint, NEAR, 34 * MSS)
+    assert endpoint.receive_buffer == 4 * MOST
+
+
+def test_far_peer_that_writes_little_at_a_time_is_not_held_back(make_host):
+    host = make_host(**{**GROWING, "receive_buffer_maximum": 8 * MOST, "offloads": True})
+    peer, endpoint = opened(host, trip=MILLISECOND)
+    send_much(peer, endpoint, MILLISECOND, 40 * MSS)
+    send_much(peer, endpoint, MILLISECOND, 10 * MSS)
+    assert endpoint.receive_buffer == 8 * MOST
+
+
+def test_frames_that_a_full_window_made_small_hold_nobody_back(make_host):
+    peer, endpoint = near(make_host)
+    send_much(peer, endpoint, NEAR, 40 * MSS)
+    for _ in range(60):
+        send_round(peer, 40 * MSS, 0)
+    for _ in range(200):
+        send_round(peer, 60 * MSS, MILLISECOND, 2 * MSS)
+        left = 60 * MSS
+        for _ in range(60):
+            left -= len(read_all(endpoint, left)) if left else 0
+        assert not left
+    assert endpoint.receive_buffer == 4 * MOST
+
+
+def test_requests_after_much_hold_nobody_back(make_host):
+    peer, endpoint = near(make_host)
+    send_much(peer, endpoint, NEAR, 40 * MSS)
+    for _ in range(200):
+        send_round(peer, 100, SECOND)
+        assert len(read_all(endpoint)) == 100
+    assert endpoint.receive_buffer == 4 * MOST
+
+
+def test_small_frames_under_a_small_window_hold_nobody_back(make_host):
+    peer, endpoint = near(make_host)
+    for _ in range(3):
+        send_round(peer, 40 * MSS, MILLISECOND)
+        read_all(endpoint)
+    for _ in range(30):
+        send_round(peer, 60 * MSS, MILLISECOND, 10 * MSS)
+        read_all(endpoint)
+    assert endpoint.receive_buffer < MOST
+    send_much(peer, endpoint, NEAR, 40 * MSS)
+    assert endpoint.receive_buffer == 4 * MOST
+
+
+def test_full_frames_of_few_large_segments_hold_nobody_back(make_host):
+    peer, endpoint = near(make_host, mtu=24_000)
+    send_much(peer, endpoint, NEAR, 40 * MSS)
+    for _ in range(200):
+        send_round(peer, 88_000, MILLISECOND, 44_000, mss=22_000)
+        read_all(endpoint)
+    assert endpoint.receive_buffer == 4 * MOST
+
+
+def test_peer_is_held_back_no_further_than_connections_begin(make_host):
+    peer, endpoint = near(make_host, receive_buffer=3 * MOST)
+    send_much(peer, endpoint, NEAR, 40 * MSS)
+    send_much(peer, endpoint, NEAR, 10 * MSS)
+    assert endpoint.receive_buffer == 3 * MOST
 
 
 def test_right_edge_does_not_move_left_when_a_peer_is_held_back(make_host):
@@ -173,14 +240,14 @@ def test_right_edge_does_not_move_left_when_a_peer_is_held_back(make_host):
     )
     send_much(peer, endpoint, MILLISECOND, 40 * MSS)
     edges = []
-    for _ in range(400):
+    for _ in range(100):
         if endpoint.receive_buffer == MOST:
             break
-        send_round(peer, 10 * MSS, MILLISECOND)
+        send_round(peer, 60 * MSS, MILLISECOND, 10 * MSS)
         read_all(endpoint)
         edges += [right_edge([segment], 8 * MOST) for segment in peer.take()]
-    for _ in range(400):
-        send_round(peer, 10 * MSS, MILLISECOND)
+    for _ in range(100):
+        send_round(peer, 60 * MSS, MILLISECOND, 10 * MSS)
         read_all(endpoint)
         edges += [right_edge([segment], 8 * MOST) for segment in peer.take()]
     assert edges[-1] - peer.seq == pytest.approx(MOST, rel=0.01)

@@ -3,7 +3,10 @@
 Receiving (dynamic right-sizing): once a round trip of the receiver, the buffer grows to twice what the program took
 meanwhile, since the peer may send twice as much in the next one; further when that was more than in any round trip
 before, since it may then double again before the news reaches the peer. Sending: twice cwnd, so that a window is at
-hand for each that is in flight. Both grow only: what was announced is never taken back.
+hand for each that is in flight.
+
+Both grow, but for one case: a peer on this machine whose frames are far from full although its window has room is held
+back by a smaller one from then on, and gathers its program's writes. What was announced is never taken back.
 
 Bounds: `receive_buffer_maximum` and `send_buffer_maximum` for a connection; and of `memory_limit` an eighth for each
 buffer, and no growth while the stack holds more than half of it.

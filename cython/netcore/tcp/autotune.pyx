@@ -21,8 +21,12 @@ cdef enum:
     # bytes. One whose programs write less than a superframe at a time is better held back: it gathers what waits, and
     # would else make a frame of each write
     HOLDING_WINDOW = 1048576
-    # so many such frames more than others, and it is held back for good
+    # it is held back for good when so many such frames have come, each other one taken off; in a stream that brings
+    # this much (bytes) in a round: the frames of a quiet one say nothing
     MOST_LITTLE_FRAMES = 64
+    DENSE_ROUND = 65536
+    # bytes of text, what a kernel puts into a superframe at most
+    FULL_FRAME = 65160
     # parts of the memory limit
     PARTS_OF_A_BUFFER = 8
     PARTS_FOR_GROWTH = 2
@@ -36,6 +40,12 @@ cdef uint32_t most_allowed(const transport_t* transport, uint64_t wanted, int64_
     if maximum > limit // PARTS_OF_A_BUFFER:
         maximum = limit // PARTS_OF_A_BUFFER
     return <uint32_t> (wanted if wanted < <uint64_t> maximum else <uint64_t> maximum)
+
+
+cdef uint32_t holding_window(const transport_t* transport) noexcept nogil:
+    """What every connection begins with is never taken from one."""
+    cdef int64_t first = transport.tunables.receive_buffer
+    return <uint32_t> (HOLDING_WINDOW if first < HOLDING_WINDOW else first)
 
 
 cdef void note_trip(tcb_t* tcb, int64_t sample) noexcept nogil:
@@ -83,7 +93,7 @@ cdef void grow_receive(tcb_t* tcb, uint32_t taken, int64_t trip) noexcept nogil:
         if trip < QUEUE_TRIP and most > QUEUE_SEGMENTS * <int64_t> tcb.rcv_mss:
             most = QUEUE_SEGMENTS * <int64_t> tcb.rcv_mss
     elif tcb.is_near:
-        near = NEAR_WINDOW if tcb.little_frames < MOST_LITTLE_FRAMES else HOLDING_WINDOW
+        near = NEAR_WINDOW if tcb.little_frames < MOST_LITTLE_FRAMES else holding_window(tcb.transport)
         most = most if most < near else near
     size = most_allowed(tcb.transport, wanted, most)
     if size > tcb.receive_limit:
@@ -92,14 +102,19 @@ cdef void grow_receive(tcb_t* tcb, uint32_t taken, int64_t trip) noexcept nogil:
 
 cdef void hold_back(tcb_t* tcb, uint32_t text_length) noexcept nogil:
     """A near peer that puts each of its program's small writes into a frame is made to gather them."""
-    if not tcb.is_near or tcb.receive_limit <= HOLDING_WINDOW or tcb.little_frames == MOST_LITTLE_FRAMES:
+    cdef uint32_t full
+    if not tcb.is_near or tcb.transport.superframe == 0 or tcb.little_frames == MOST_LITTLE_FRAMES:
         return
-    if 4 * text_length >= 3 * tcb.transport.superframe:
+    if receive_window(tcb) < HOLDING_WINDOW:
+        # no more may have fitted
+        return
+    full = FULL_FRAME - FULL_FRAME % tcb.rcv_mss
+    if 4 * text_length >= 3 * full:
         tcb.little_frames -= tcb.little_frames > 0
         return
     tcb.little_frames += 1
     if tcb.little_frames == MOST_LITTLE_FRAMES:
-        tcb.receive_limit = HOLDING_WINDOW
+        tcb.receive_limit = holding_window(tcb.transport)
 
 
 cdef void tune_receive(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
@@ -119,6 +134,8 @@ cdef void tune_receive(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept n
         return
     else:
         grow_receive(tcb, first - tcb.round_first, trip)
+        if first - tcb.round_first < DENSE_ROUND and tcb.little_frames < MOST_LITTLE_FRAMES:
+            tcb.little_frames = 0
         tcb.round_first = first
     tcb.since.round = now
 

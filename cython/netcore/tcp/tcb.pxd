@@ -516,7 +516,7 @@ cdef struct tcb_t:
     uint8_t corked
     # the handshake took so short a time that the peer is on this machine, or next to it
     uint8_t is_near
-    # frames far from full under a window that holds nothing back, less those that were not
+    # of a near peer: frames far from full although there was room, the others taken off (autotune.hold_back)
     uint8_t little_frames
     uint8_t receive_shut
     uint8_t orphan
