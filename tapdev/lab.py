@@ -13,7 +13,7 @@ from tapdev.netns import Namespace
 from tapdev.queue import queue_length
 from tapdev.spawn import Command
 from tapdev.stale import clean
-from tapdev.tap import Kind, Offload, Tap
+from tapdev.tap import Kind, Tap
 
 
 class Lab:
@@ -74,7 +74,7 @@ class Lab:
             with self.inside.routes() as route:
                 link.set_up(route, "lo")
                 link.set_mtu(route, self.tap.name, self.mtu)
-                if (packets := queue_length(bool(self.tap.offloads & Offload.TSO4), self._txqueuelen)) is not None:
+                if (packets := queue_length(self.tap.superframes, self._txqueuelen)) is not None:
                     link.set_queue_length(route, self.tap.name, packets)
                 link.add_address(route, self.tap.name, interface)
                 link.set_up(route, self.tap.name)

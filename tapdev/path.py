@@ -74,7 +74,7 @@ class PathLab:
             with namespace.routes() as route:
                 link.set_up(route, "lo")
                 link.set_mtu(route, tap.name, self.mtu)
-                if (packets := queue_length(bool(tap.offloads & Offload.TSO4), self._txqueuelen)) is not None:
+                if (packets := queue_length(tap.superframes, self._txqueuelen)) is not None:
                     link.set_queue_length(route, tap.name, packets)
                 link.add_address(route, tap.name, IPv4Interface(f"{address}/{self.prefix}"))
                 link.set_up(route, tap.name)

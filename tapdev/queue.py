@@ -10,13 +10,16 @@ import struct
 
 from tapdev.visiting import visit
 
-QUEUE_LENGTH = 4096  # frames: as many as three hundred megabytes
+QUEUE_LENGTH = 4096  # frames, of 65 KB at most
 _SIOCSIFTXQLEN = 0x8943  # linux/sockios.h
 _IFREQ = struct.Struct("16si20x")
 
 
 def queue_length(superframes: bool, asked: int | None) -> int | None:
-    """Returns what to set: the frames asked for, else QUEUE_LENGTH for superframes, else None, the kernel's own."""
+    """Returns what to set: the frames asked for, else QUEUE_LENGTH for superframes, else None, the kernel's own.
+
+    For labs, which may set it even where the one who opened the device may not (rootless).
+    """
     return QUEUE_LENGTH if asked is None and superframes else asked
 
 

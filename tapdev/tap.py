@@ -165,6 +165,11 @@ class Tap:
         return self._descriptor
 
     @property
+    def superframes(self) -> bool:
+        """Whether the kernel hands over frames of many segments."""
+        return bool(self.offloads & Offload.TSO4)
+
+    @property
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._descriptor < 0

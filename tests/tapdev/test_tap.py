@@ -90,9 +90,22 @@ def test_device_with_superframes_has_room_for_many_streams(namespace: Namespace)
         assert queue_of(namespace, "one") == QUEUE_LENGTH
 
 
-def test_queue_of_a_device_without_superframes_is_the_kernels(namespace: Namespace) -> None:
-    with namespace.open_tap("one", vnet=False):
+@pytest.mark.parametrize("wanted", [Offload.NONE, Offload.CSUM])
+def test_queue_of_a_device_without_superframes_is_the_kernels(namespace: Namespace, wanted: Offload) -> None:
+    with namespace.open_tap("one", wanted=wanted) as device:
+        assert not device.superframes
         assert queue_of(namespace, "one") == KERNELS_QUEUE
+
+
+def test_fault_during_a_visit_is_raised_and_a_refusal_is_none(namespace: Namespace) -> None:
+    def refused() -> None:
+        raise PermissionError
+
+    with namespace.open_tap() as device:
+        assert visiting.visit(device.fileno(), refused) is None
+        if not namespace.rootless:
+            with pytest.raises(ZeroDivisionError):
+                visiting.visit(device.fileno(), lambda: 1 // 0)
 
 
 def _threaded(namespace: Namespace) -> str:

@@ -21,9 +21,9 @@ cdef enum:
     # bytes. One whose programs write less than a superframe at a time is better held back: it gathers what waits, and
     # would else make a frame of each write
     HOLDING_WINDOW = 1048576
-    # it is held back for good when so many such frames have come, each other one taken off; in a stream that brings
-    # this much (bytes) in a round: the frames of a quiet one say nothing
+    # so many such frames, less one for each other, and it is held back for good
     MOST_LITTLE_FRAMES = 64
+    # bytes. A round that brought less counts nothing: the frames of requests are small by nature
     DENSE_ROUND = 65536
     # bytes of text, what a kernel puts into a superframe at most
     FULL_FRAME = 65160
@@ -42,9 +42,11 @@ cdef uint32_t most_allowed(const transport_t* transport, uint64_t wanted, int64_
     return <uint32_t> (wanted if wanted < <uint64_t> maximum else <uint64_t> maximum)
 
 
-cdef uint32_t holding_window(const transport_t* transport) noexcept nogil:
-    """What every connection begins with is never taken from one."""
-    cdef int64_t first = transport.tunables.receive_buffer
+cdef uint32_t near_window(const tcb_t* tcb) noexcept nogil:
+    """The largest window of a peer on this machine. What every connection begins with is never taken from one."""
+    cdef int64_t first = tcb.transport.tunables.receive_buffer
+    if tcb.little_frames < MOST_LITTLE_FRAMES:
+        return NEAR_WINDOW
     return <uint32_t> (HOLDING_WINDOW if first < HOLDING_WINDOW else first)
 
 
@@ -79,7 +81,6 @@ cdef void measure_trip(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept n
 
 cdef void grow_receive(tcb_t* tcb, uint32_t taken, int64_t trip) noexcept nogil:
     cdef int64_t most = tcb.transport.tunables.receive_buffer_maximum
-    cdef int64_t near
     cdef uint64_t wanted, further
     cdef uint32_t size
     if taken <= tcb.taken_most:
@@ -92,9 +93,8 @@ cdef void grow_receive(tcb_t* tcb, uint32_t taken, int64_t trip) noexcept nogil:
     if tcb.transport.superframe == 0:
         if trip < QUEUE_TRIP and most > QUEUE_SEGMENTS * <int64_t> tcb.rcv_mss:
             most = QUEUE_SEGMENTS * <int64_t> tcb.rcv_mss
-    elif tcb.is_near:
-        near = NEAR_WINDOW if tcb.little_frames < MOST_LITTLE_FRAMES else holding_window(tcb.transport)
-        most = most if most < near else near
+    elif tcb.is_near and most > near_window(tcb):
+        most = near_window(tcb)
     size = most_allowed(tcb.transport, wanted, most)
     if size > tcb.receive_limit:
         tcb.receive_limit = size
@@ -114,11 +114,12 @@ cdef void hold_back(tcb_t* tcb, uint32_t text_length) noexcept nogil:
         return
     tcb.little_frames += 1
     if tcb.little_frames == MOST_LITTLE_FRAMES:
-        tcb.receive_limit = holding_window(tcb.transport)
+        tcb.receive_limit = near_window(tcb)
 
 
 cdef void tune_receive(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept nogil:
     cdef uint32_t first = tcb.rcv_nxt - <uint32_t> tcb.receive_queue.length
+    cdef uint32_t taken = first - tcb.round_first
     cdef int64_t trip
     if tcb.receive_fixed:
         return
@@ -133,8 +134,8 @@ cdef void tune_receive(tcb_t* tcb, const segment_t* seg, int64_t now) noexcept n
     elif now - tcb.since.round < trip:
         return
     else:
-        grow_receive(tcb, first - tcb.round_first, trip)
-        if first - tcb.round_first < DENSE_ROUND and tcb.little_frames < MOST_LITTLE_FRAMES:
+        grow_receive(tcb, taken, trip)
+        if taken < DENSE_ROUND and tcb.little_frames < MOST_LITTLE_FRAMES:
             tcb.little_frames = 0
         tcb.round_first = first
     tcb.since.round = now
